@@ -1,0 +1,1 @@
+"""broker: a message broker that speaks Apache Kafka's protocol."""

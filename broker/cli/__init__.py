@@ -1,0 +1,1 @@
+"""Command lines: broker server, topics, produce, consume; quorate up."""

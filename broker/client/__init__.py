@@ -1,0 +1,1 @@
+"""What the command line needs of a Kafka client, on trio."""

@@ -1,0 +1,1 @@
+"""Consumer groups: membership and offsets. No I/O."""

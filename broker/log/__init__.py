@@ -1,0 +1,1 @@
+"""Segments, indexes, recovery, retention and producer state, in Apache Kafka's formats."""

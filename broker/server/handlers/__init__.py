@@ -1,0 +1,1 @@
+"""One file for each API: authorise, validate, delegate, shape the reply."""

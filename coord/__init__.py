@@ -1,0 +1,1 @@
+"""coord: a coordination service that speaks Apache ZooKeeper's protocols."""

@@ -1,0 +1,1 @@
+"""Command lines: coord server, coord shell."""

@@ -1,0 +1,1 @@
+"""Transaction log, snapshots, epochs and recovery, in Apache ZooKeeper's formats."""

@@ -1,0 +1,1 @@
+"""The replicated state machine: decide on the leader, apply everywhere; watches, ACLs, sessions. No I/O."""

@@ -1,0 +1,1 @@
+"""Jute records, requests, replies, transactions and quorum packets: bytes to values and back, no I/O."""
