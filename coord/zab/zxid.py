@@ -1,0 +1,31 @@
+"""Transaction ids: the epoch in the high 32 bits, a counter within it in the low 32.
+
+A zxid orders everything that the ensemble ever decided. epoch<<32 itself names no transaction but the beginning of the
+epoch. An epoch ends before its counter would wrap: the leader steps down and the next one starts a new epoch.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COUNTER_MAX", "counter_of", "epoch_of", "first_of", "show"]
+
+COUNTER_MAX = 0xFFFFFFFF
+
+
+def epoch_of(zxid: int) -> int:
+    """The epoch that a transaction was proposed in."""
+    return zxid >> 32
+
+
+def counter_of(zxid: int) -> int:
+    """A transaction's number within its epoch; 0 is the epoch's beginning."""
+    return zxid & COUNTER_MAX
+
+
+def first_of(epoch: int) -> int:
+    """The beginning of an epoch: greater than all zxids of earlier epochs, less than its own transactions'."""
+    return epoch << 32
+
+
+def show(zxid: int) -> str:
+    """As ZooKeeper prints it: 0x and hexadecimal digits."""
+    return hex(zxid)
