@@ -143,3 +143,7 @@ def _welcome(screen: Screen) -> str:
     layout = screen.layout
     brokers = f", brokers {layout.broker_addresses}" if layout.brokers else ""
     return f"ready in {screen.ready_s:.1f} s: ensemble {layout.coord_addresses}{brokers}"
+
+
+if __name__ == "__main__":
+    main()
