@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,18 +187,31 @@ def test_tree_cache_mirrors_a_subtree(make: Callable[..., KazooClient]) -> None:
     cache.close()
 
 
-def test_ephemerals_die_with_the_session_and_not_before(make: Callable[..., KazooClient]) -> None:
-    """A client that is cut off without a word keeps its nodes for its timeout, and no longer than a tick or two more."""
-    victim = make(timeout=4.0)
+VICTIM = """
+import sys, time
+from kazoo.client import KazooClient
+client = KazooClient(hosts=sys.argv[1], timeout=4.0)
+client.start()
+client.create("/recipes-ephemeral", ephemeral=True)
+print("made", flush=True)
+time.sleep(60)
+"""
+
+
+def test_ephemerals_die_with_the_session_and_not_before(ensemble: Local, make: Callable[..., KazooClient]) -> None:
+    """The nodes of a client that is killed stay for its timeout, and no longer than a tick or two more."""
+    victim = subprocess.Popen([sys.executable, "-c", VICTIM, ensemble.ensemble], stdout=subprocess.PIPE)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == b"made\n"
     witness = make()
-    victim.create("/recipes-ephemeral", ephemeral=True)
     witness.sync("/")
     gone = threading.Event()
     assert witness.exists("/recipes-ephemeral", watch=lambda event: gone.set())
-    # no close: the socket is cut, and the client's threads never say another word
-    victim._connection._socket.close()
-    victim._stopped.set()
+    victim.kill()
+    victim.wait()
+    victim.stdout.close()
     cut = time.monotonic()
+    # its last ping may be a third of the timeout old
     assert not gone.wait(2.5), "gone before the session's timeout"
     assert gone.wait(8.0), "still there long after the session's timeout"
     assert 2.5 < time.monotonic() - cut < 9.0
