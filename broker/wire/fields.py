@@ -40,8 +40,8 @@ class Field(NamedTuple):
     high: int = VERSION_MAX
     array: bool = False
     nullable_from: int | None = None
-    default: Any = None
-    """What a version without the field reads as; None also stands for an empty array or struct."""
+    default: Any = MISSING
+    """What a version without the field reads as; MISSING stands for an empty array or a struct of defaults."""
     ignorable: bool = False
     tag: int | None = None
     struct: type[Struct] | None = None

@@ -61,7 +61,7 @@ def _module(parsed: SchemaFile, source: str) -> str:
         names.append("Message")
     if "(Struct)" in body:
         names.append("Struct")
-    if "Records" in body:
+    if re.search(r"\bRecords\b", body):
         names.append("Records")
     names += [name for name in ("MISSING", "NO_UUID") if name in body]
     exported = ", ".join(f'"{struct.name}"' for struct in sorted(structs, key=lambda struct: struct.name))

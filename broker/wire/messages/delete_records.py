@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from broker.wire.fields import MISSING, Field, Message, Records, Struct
+from broker.wire.fields import MISSING, Field, Message, Struct
 
 __all__ = ["DeleteRecordsRequest", "DeleteRecordsRequestPartition", "DeleteRecordsRequestTopic", "DeleteRecordsResponse", "DeleteRecordsResponsePartition", "DeleteRecordsResponseTopic"]
 
