@@ -10,7 +10,7 @@ Transactions are opaque bytes here. A batch is a list of (zxid, bytes) in zxid o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -128,9 +128,10 @@ class Application(Protocol):
         """Starts reading a SNAP body from the leader."""
         ...
 
-    async def save(self) -> None:
+    def save(self) -> Awaitable[None]:
         """Writes the state as of `last_zxid` as a durable snapshot, after which the log on disk that is older counts
         for nothing. Called after a restoration, when nothing is delivered meanwhile. Raises OSError."""
+        ...
 
     def rewind(self, zxid: int) -> None:
         """TRUNC: makes the log on disk end with `zxid` (durably) and rebuilds the state from disk, as of `zxid`, where

@@ -1,0 +1,44 @@
+"""What replication asks of the disk; coord.store has the real ones.
+
+The rule: nothing is acknowledged, to a client or to a leader, before `TransactionLog.sync` returned for it, and an epoch
+is promised to nobody before `Epochs` holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from typing import Protocol
+
+from .application import Transaction
+
+__all__ = ["Epochs", "History", "TransactionLog"]
+
+
+class TransactionLog(Protocol):
+    """The log that a server appends to; its end moves back only by `Application.rewind`."""
+
+    def append(self, batch: list[Transaction]) -> None:
+        """Writes transactions at the end, one write for all. Durable after `sync`. Raises OSError."""
+
+    def sync(self) -> Awaitable[None]:
+        """Makes durable what was appended before the call. One at a time. Raises OSError, after which nothing that was
+        written since the last good sync may be trusted."""
+        ...
+
+
+class Epochs(Protocol):
+    """acceptedEpoch and currentEpoch. Setting one returns when it is durable. Raises OSError."""
+
+    accepted: int
+    """The newest epoch that this server promised to a leader."""
+    current: int
+    """The newest epoch whose beginning (the leader's whole history) this server has."""
+
+
+class History(Protocol):
+    """The log on disk as a source for learners that lag further behind than memory reaches."""
+
+    def after(self, zxid: int) -> Iterator[Transaction] | None:
+        """The transactions that follow `zxid` on disk, without a gap, some of which may not be committed yet. None when
+        `zxid` itself is not on disk, or when a snapshot is the cheaper way from there."""
+        ...
