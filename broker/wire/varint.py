@@ -29,9 +29,17 @@ def read_uvarint(buffer: Buffer, offset: int, bits_max: int = 32) -> tuple[int, 
     return value, offset
 
 
-def read_varint(buffer: Buffer, offset: int, bits_max: int = 64) -> tuple[int, int]:
-    """A zigzag value and the next offset."""
-    value, offset = read_uvarint(buffer, offset, bits_max)
+def read_varint(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """A zigzag value of up to 64 bits, and the next offset."""
+    value = buffer[offset]
+    offset += 1
+    if value >= 0x80:
+        second = buffer[offset]
+        if second >= 0x80:
+            value, offset = read_uvarint(buffer, offset - 1, 64)
+        else:
+            value = (value & 0x7F) | second << 7
+            offset += 1
     return (value >> 1) ^ -(value & 1), offset
 
 
