@@ -1,0 +1,117 @@
+"""zoo.cfg: Apache's files are understood, and what is wrong is said by key and file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coord.kit.posix import PosixDisk
+from coord.kit.properties import ConfigError
+from coord.server.config import ServerConfig, client_address, read_config
+
+THREE = "server.1=a:1:2\nserver.2=b:1:2:participant;2181\nserver.3=[::1]:1:2:observer;[::1]:2181\n"
+
+
+def read(tmp_path: Path, content: str, *, myid: str | None = None, definitions: list[tuple[str, str]] | None = None) -> ServerConfig:
+    data = tmp_path / "data"
+    data.mkdir(exist_ok=True)
+    if myid is not None:
+        (data / "myid").write_text(myid)
+    path = tmp_path / "zoo.cfg"
+    path.write_text(content.replace("DATA", str(data)))
+    return read_config(PosixDisk(), str(path), definitions or [])
+
+
+def test_a_standalone_file_and_its_defaults(tmp_path: Path) -> None:
+    """Timeouts follow from tickTime, the log lies with the data, only srvr is allowed."""
+    config = read(tmp_path, "tickTime=2000\ndataDir=DATA\nclientPort=2181\n")
+    assert (config.tick_ms, config.min_timeout_ms, config.max_timeout_ms) == (2000, 4000, 40_000)
+    assert config.data_log_dir == config.data_dir
+    assert config.words == ("srvr",)
+    assert config.ensemble is None
+    assert config.frame_max == 1_048_575
+    assert client_address(config) == "0.0.0.0:2181"
+
+
+def test_an_ensemble_with_myid(tmp_path: Path) -> None:
+    """Server lines become the ensemble; the own line's client address counts where clientPort is missing."""
+    config = read(tmp_path, "dataDir=DATA\n" + THREE, myid="3\n")
+    assert config.server_id == 3
+    assert config.ensemble is not None
+    assert config.ensemble.voters == {1, 2}
+    assert client_address(config) == "[::1]:2181"
+    assert config.ensemble.text().endswith("version=0")
+
+
+def test_one_voter_stands_alone_unless_told_otherwise(tmp_path: Path) -> None:
+    """As in Apache: standaloneEnabled=false makes an ensemble of one."""
+    content = "dataDir=DATA\nserver.1=a:1:2;2181\n"
+    assert read(tmp_path, content).ensemble is None
+    assert read(tmp_path, content + "standaloneEnabled=false", myid="1").ensemble is not None
+
+
+def test_definitions_win_and_may_carry_the_prefix(tmp_path: Path) -> None:
+    """System properties: with or without `zookeeper.`, over the file's value."""
+    content = "dataDir=DATA\nclientPort=1\nsnapCount=5\n4lw.commands.whitelist=ruok, srvr\n"
+    config = read(tmp_path, content, definitions=[("zookeeper.snapCount", "7"), ("jute.maxbuffer", "4096")])
+    assert (config.snap_count, config.frame_max, config.words) == (7, 4096, ("ruok", "srvr"))
+
+
+def test_unknown_keys_are_collected(tmp_path: Path) -> None:
+    """Keys that mean nothing here are no error."""
+    config = read(tmp_path, "dataDir=DATA\nclientPort=1\nadmin.serverPort=8080\nfoo=1\n", definitions=[("bar", "2")])
+    assert config.unknown == ("admin.serverPort", "foo", "bar")
+
+
+def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -> None:
+    """dynamicConfigFile holds the lines, its name the version in hexadecimal."""
+    dynamic = tmp_path / "zoo.cfg.dynamic.1f"
+    dynamic.write_text(THREE)
+    config = read(tmp_path, f"dataDir=DATA\nclientPort=2181\ndynamicConfigFile={dynamic}", myid="1")
+    assert config.ensemble is not None
+    assert config.ensemble.version == 0x1F
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("clientPort=1", "zoo.cfg: dataDir is missing"),
+        ("dataDir=DATA", "zoo.cfg: clientPort is missing"),
+        ("dataDir=DATA\nclientPort=70000", "zoo.cfg line 2: clientPort=70000: expected a whole number from 0 to 65535"),
+        ("dataDir=DATA\nclientPort=1\ntickTime=-1", "zoo.cfg line 3: tickTime=-1: expected"),
+        ("dataDir=DATA\nclientPort=1\nserver.x=a:1:2", "zoo.cfg line 3: server.x=a:1:2: expected a number after server."),
+        ("dataDir=DATA\nclientPort=1\nserver.1=a:1", "zoo.cfg line 3: server.1=a:1: expected host:quorumPort:electionPort"),
+        ("dataDir=DATA\nclientPort=1\nserver.300=a:1:2", "zoo.cfg line 3: server.300=a:1:2: expected a server id from 0 to 255"),
+        ("dataDir=DATA\nclientPort=1\nserver.1=a:1:2:observer", "no server of the configuration votes"),
+        ("dataDir=DATA\nclientPort=1\ndynamicConfigFile=/none", "/none: cannot read the server lines: No such file"),
+        ("dataDir=DATA\nclientPort=1\nforceSync=maybe", "zoo.cfg line 3: forceSync=maybe: expected yes or no"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
+    """Key, value, file and line."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, content)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("myid", "message"),
+    [
+        (None, "data/myid: cannot read this server's id: No such file or directory"),
+        ("", "data/myid: myid=: expected a number from 0 to 255"),
+        ("one", "data/myid: myid=one: expected a number from 0 to 255"),
+        ("9", "data/myid: myid=9: "),
+    ],
+)
+def test_a_missing_or_wrong_myid_is_named(tmp_path: Path, myid: str | None, message: str) -> None:
+    """The error names the file that should hold the id."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, "dataDir=DATA\nclientPort=2181\n" + THREE, myid=myid)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """No traceback for a path that is not there."""
+    with pytest.raises(ConfigError, match=r"nowhere\.cfg: cannot read the configuration: No such file"):
+        read_config(PosixDisk(), str(tmp_path / "nowhere.cfg"))
