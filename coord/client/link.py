@@ -1,0 +1,332 @@
+"""The session's life on trio: finding servers, moving bytes, waking the tasks that wait for replies.
+
+One task reads, one writes, one keeps the time. A request costs its caller one park and one reschedule: no lock, channel
+or cancel scope. Requests made in the same step of the scheduler leave in one send.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from random import Random
+
+import outcome
+import trio
+
+from coord.errors import CoordError, error_of
+
+from .calls import Call, Credentials, Fired, Reply, StateChanged, Watch, WatchRemoval
+from .failures import ConnectFailedError, RequestTooLargeError
+from .hosts import Address, Rota
+from .protocol import Session
+from .states import FINAL, State
+from .wakeup import Wakeup
+from .watches import WatchEvent
+
+__all__ = ["REQUEST_MAX", "ConnectStream", "Link", "open_stream"]
+
+log = logging.getLogger(__name__)
+
+REQUEST_MAX = 0xFFFFF - 8
+"""Bytes of a request record that servers accept by default: jute.maxbuffer less the header."""
+PAUSE_MIN, PAUSE_MAX = 0.02, 1.0
+"""Seconds between rounds in which no server could be used; doubled each time, and drawn from the upper half."""
+STEADY_SECONDS = 1.0
+"""A connection that lasted this long says that its server works: the next one is tried without a pause."""
+RECEIVE_BYTES = 256 * 1024
+
+ConnectStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
+Deliver = Callable[[Hashable, WatchEvent], None]
+OnState = Callable[[State], None]
+
+
+async def open_stream(host: str, port: int) -> trio.abc.Stream:
+    """A TCP stream. Raises OSError."""
+    return await trio.open_tcp_stream(host, port)
+
+
+class Link:
+    """Keeps one session connected.
+
+    deliver: called with each watcher and its event, in the protocol's order, before any reply that shows the change.
+    start_timeout: seconds for the first connection. close_timeout: seconds to wait for the server's consent to a close.
+    """
+
+    def __init__(
+        self,
+        addresses: list[Address],
+        *,
+        deliver: Deliver,
+        session_timeout: float,
+        start_timeout: float,
+        close_timeout: float,
+        read_only: bool,
+        resume: Credentials | None,
+        connect_stream: ConnectStream,
+        random: Random,
+        request_max: int,
+    ) -> None:
+        self._rota = Rota(addresses, random)
+        self._attempt_timeout = session_timeout / len(addresses)
+        self.session = Session(
+            timeout=session_timeout,
+            handshake_timeout=self._attempt_timeout,
+            read_only=read_only,
+            resume=resume,
+        )
+        self.server: Address | None = None
+        """The server in use."""
+        self._deliver = deliver
+        self._start_timeout = start_timeout
+        self._close_timeout = close_timeout
+        self._connect_stream = connect_stream
+        self._random = random
+        self._request_max = request_max
+        self._problem = "not tried yet"
+        self._on_state: dict[OnState, None] = {}
+        self._changed = trio.Event()
+        self._done = trio.Event()
+        self._room = trio.lowlevel.ParkingLot()
+        self._writer = Wakeup()
+        self._clock = trio.CancelScope()
+        self._stream_scope: trio.CancelScope | None = None
+
+    # For the operations
+
+    async def call(
+        self, op: int, payload: bytes, path: str | None = None, watch: Watch | WatchRemoval | None = None
+    ) -> memoryview:
+        """Sends a request and waits for its reply's record. Raises CoordError.
+
+        Cancelled, it is withdrawn if it was not sent yet; if it was, the server may still carry it out.
+        """
+        if len(payload) > self._request_max:
+            raise RequestTooLargeError(path, len(payload), self._request_max)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        session = self.session
+        while session.full:
+            await self._room.park()
+        call = Call(op, payload, path, watch, trio.lowlevel.current_task())
+        session.submit(call)
+        self._writer.set()
+        reply: memoryview = await trio.lowlevel.wait_task_rescheduled(partial(self._withdraw, call))
+        return reply
+
+    async def add_auth(self, scheme: str, auth: bytes) -> None:
+        """Adds a credential and waits for the server's answer."""
+        call = Call(0, owner=trio.lowlevel.current_task())
+        self.session.add_auth(scheme, auth, call)
+        self._writer.set()
+        await trio.lowlevel.wait_task_rescheduled(partial(self._withdraw, call))
+
+    def add_auth_soon(self, scheme: str, auth: bytes) -> None:
+        """Adds a credential for the first connection; a refusal shows as the state AUTH_FAILED."""
+        self.session.add_auth(scheme, auth, Call(0))
+
+    def on_state(self, callback: OnState) -> Callable[[], None]:
+        """Calls back at every change of state; returns the function that ends this."""
+        self._on_state[callback] = None
+        return lambda: self._on_state.pop(callback, None)
+
+    async def wait_connected(self) -> None:
+        """Returns when the session has a server. Raises the session's end."""
+        while self.session.state is not State.CONNECTED:
+            if self.session.state in FINAL:
+                raise error_of(self.session.end_code())
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Ends the session and waits for the server's consent, for a limited time."""
+        self._end()
+        with trio.move_on_after(self._close_timeout):
+            await self._done.wait()
+        self._abandon()
+
+    # The life of the session
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Lives until the session ends; calls `started` when there is one. Cancelled, it closes the session first.
+
+        Raises ConnectFailedError when no server gives a session in time.
+        """
+        work = trio.CancelScope(shield=True)
+        failure: CoordError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._work, work)
+            try:
+                await self._start()
+                started()
+                await self._done.wait()
+            except CoordError as error:  # raised below, where no nursery wraps it into a group
+                failure = error
+            finally:
+                self._end()
+                with trio.move_on_after(self._close_timeout, shield=True):
+                    await self._done.wait()
+                self._abandon()
+                work.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _start(self) -> None:
+        with trio.move_on_after(self._start_timeout):
+            await self.wait_connected()
+            return
+        raise ConnectFailedError(str(self._rota), self._problem)
+
+    async def _work(self, scope: trio.CancelScope) -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_time)
+                await self._keep_connected()
+                nursery.cancel_scope.cancel()
+
+    async def _keep_connected(self) -> None:
+        session = self.session
+        pause = PAUSE_MIN
+        while session.state not in FINAL:
+            for address in self._rota.one_round():
+                began = trio.current_time()
+                stream = await self._dial(address)
+                if stream is not None:
+                    await self._attend(stream, address)
+                if session.state in FINAL:
+                    return
+                if stream is not None and trio.current_time() - began > STEADY_SECONDS:
+                    pause = PAUSE_MIN
+            await trio.sleep(self._random.uniform(pause / 2, pause))
+            pause = min(pause * 2, PAUSE_MAX)
+
+    async def _dial(self, address: Address) -> trio.abc.Stream | None:
+        with trio.move_on_after(self._attempt_timeout):
+            try:
+                return await self._connect_stream(address.host, address.port)
+            except OSError as error:
+                self._problem = f"{address}: {_words(error)}"
+                return None
+        self._problem = f"{address}: no connection within {self._attempt_timeout:g} s"
+        return None
+
+    async def _attend(self, stream: trio.abc.Stream, address: Address) -> None:
+        """Uses one connection until it is lost or given up."""
+        self.session.connected(trio.current_time())
+        self.server = address
+        try:
+            with trio.CancelScope() as self._stream_scope:
+                self._settle()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, stream)
+                    await self._read(stream)
+        finally:
+            self._stream_scope = None
+            self.session.disconnected(trio.current_time(), "the client stopped")
+            self.server = None
+            self._problem = f"{address}: {self.session.reason}"
+            self._settle()
+            await trio.aclose_forcefully(stream)
+
+    async def _read(self, stream: trio.abc.Stream) -> None:
+        session = self.session
+        while session.linked:
+            try:
+                data = await stream.receive_some(RECEIVE_BYTES)
+            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                session.disconnected(trio.current_time(), f"the connection broke: {_words(error)}")
+            else:
+                if data:
+                    session.receive(bytes(data), trio.current_time())
+                else:
+                    session.disconnected(trio.current_time(), "the server closed the connection")
+            self._settle()
+
+    async def _write(self, stream: trio.abc.Stream) -> None:
+        session = self.session
+        while session.linked:
+            data = session.data_to_send(trio.current_time())
+            if not data:
+                await self._writer.wait()
+                continue
+            try:
+                await stream.send_all(data)
+            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                session.disconnected(trio.current_time(), f"the connection broke: {_words(error)}")
+                self._settle()
+
+    async def _keep_time(self) -> None:
+        while True:
+            with trio.CancelScope() as self._clock:
+                self._clock.deadline = self.session.deadline()
+                await trio.sleep_forever()
+            self.session.timer(trio.current_time())
+            self._writer.set()
+            self._settle()
+
+    # After every input to the session
+
+    def _settle(self) -> None:
+        session = self.session
+        for event in session.events():
+            if type(event) is Reply:
+                self._finish_call(event)
+            elif type(event) is Fired:
+                self._deliver(event.watcher, event.event)
+            elif type(event) is StateChanged:
+                self._tell_state(event)
+        if not session.linked and self._stream_scope is not None:
+            self._stream_scope.cancel()
+        if self._room and not session.full:
+            self._room.unpark_all()
+        due = session.deadline()
+        if due < self._clock.deadline:  # a later one is noticed when the earlier has come
+            self._clock.deadline = due
+
+    def _finish_call(self, reply: Reply) -> None:
+        call = reply.call
+        task = call.owner
+        if task is None:
+            return
+        call.owner = None
+        assert isinstance(task, trio.lowlevel.Task)
+        if reply.err == 0:
+            trio.lowlevel.reschedule(task, outcome.Value(reply.body))
+        else:
+            trio.lowlevel.reschedule(task, outcome.Error(error_of(reply.err, call.path)))
+
+    def _tell_state(self, change: StateChanged) -> None:
+        level = logging.WARNING if change.state in (State.SUSPENDED, State.EXPIRED) else logging.INFO
+        number = self.session.session_id
+        log.log(level, "session 0x%x is %s: %s (%s)", number, change.state.value, change.reason, self.server)
+        self._changed.set()
+        self._changed = trio.Event()
+        if change.state in FINAL:
+            self._done.set()
+        for callback in list(self._on_state):
+            try:
+                callback(change.state)
+            except Exception:
+                log.exception("a state callback failed: %r", callback)
+
+    def _withdraw(self, call: Call, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        self.session.forget(call)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _end(self) -> None:
+        self.session.close()
+        self._writer.set()
+        self._settle()
+
+    def _abandon(self) -> None:
+        self.session.abandon("closed; the server did not confirm in time")
+        self._settle()
+
+
+def _words(error: BaseException) -> str:
+    """An error for people: the deepest cause says most."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(_words(each) for each in error.exceptions))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
