@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..wire.errors import ErrorCode
-from ..wire.messages import (
+from broker.wire.errors import ErrorCode
+from broker.wire.messages import (
     LeaderAndIsrRequest,
     LeaderAndIsrResponse,
     StopReplicaRequest,

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 
-from broker.wire.errors import ErrorCode
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -14,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from broker.group.answers import Join, JoinAnswer, Leaver, Reply, Sync, SyncAnswer
 from broker.group.membership import GroupLimits, Membership
 from broker.group.states import GroupState
+from broker.wire.errors import ErrorCode
 
 PROTOCOLS = st.sampled_from([(("range", b"1"),), (("range", b"2"), ("robin", b"2")), (("robin", b"3"), ("range", b"3"))])
 

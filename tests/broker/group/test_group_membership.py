@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import count
 
 import pytest
-from broker.wire.errors import ErrorCode
 
 from broker.group.answers import Join, JoinAnswer, Leaver, Reply, Sync, SyncAnswer
 from broker.group.membership import GROUP_BYTES_MAX, NEW_MEMBER_TIMEOUT, GroupLimits, Membership
 from broker.group.states import GroupState
+from broker.wire.errors import ErrorCode
 
 GROUP = "g"
 

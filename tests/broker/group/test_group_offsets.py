@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from broker.wire.errors import ErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from broker.group.offsets import (
     GroupOffsets,
     OffsetEntry,
 )
+from broker.wire.errors import ErrorCode
 
 
 def test_an_offset_is_seen_once_it_is_applied() -> None:
