@@ -14,7 +14,7 @@ import trio
 
 from broker.controller import znodes
 from broker.controller.image import Broker
-from coord.client import Client, NodeExistsError, NoNodeError
+from coord.client import Client, NodeExistsError, NoNodeError, Watcher
 from coord.kit.host import Wall
 
 __all__ = ["cluster_id", "ensure_paths", "register"]
@@ -27,18 +27,7 @@ REMIND_S = 5.0
 async def ensure_paths(client: Client) -> None:
     """Makes the persistent folders that brokers expect."""
     for path in znodes.PERSISTENT_PATHS:
-        await ensure(client, path)
-
-
-async def ensure(client: Client, path: str) -> None:
-    """Makes a persistent, empty node and those above it where they are missing."""
-    try:
-        await client.create(path, b"")
-    except NodeExistsError:
-        return
-    except NoNodeError:
-        await ensure(client, path.rpartition("/")[0])
-        await ensure(client, path)
+        await client.ensure_path(path)
 
 
 async def cluster_id(client: Client, random: Random) -> str:
@@ -48,7 +37,7 @@ async def cluster_id(client: Client, random: Random) -> str:
         return znodes.decode_cluster_id(data)
     except NoNodeError:
         pass
-    await ensure(client, znodes.CLUSTER_ID.rpartition("/")[0])
+    await client.ensure_path(znodes.CLUSTER_ID.rpartition("/")[0])
     drawn = base64.urlsafe_b64encode(random.randbytes(16)).decode().rstrip("=")
     try:
         await client.create(znodes.CLUSTER_ID, znodes.encode_cluster_id(drawn))
@@ -59,7 +48,10 @@ async def cluster_id(client: Client, random: Random) -> str:
 
 
 async def register(client: Client, broker: Broker, wall: Wall) -> int:
-    """Makes /brokers/ids/N and returns the broker's epoch. Waits while another session holds the node."""
+    """Makes /brokers/ids/N and returns the broker's epoch. Waits while another session holds the node.
+
+    May be done twice: a node that this session made already counts as made.
+    """
     path = znodes.broker_path(broker.broker_id)
     data = znodes.encode_broker(broker, wall.now_ms())
     while True:
@@ -71,7 +63,7 @@ async def register(client: Client, broker: Broker, wall: Wall) -> int:
             pass
         gone = trio.Event()
         try:
-            held, stat = await client.get(path, watch=lambda event: gone.set())
+            held, stat = await client.get(path, watch=_sets(gone))
         except NoNodeError:
             continue
         if stat.ephemeral_owner == client.session_id:
@@ -92,3 +84,7 @@ async def _wait_for(gone: trio.Event, path: str, held: bytes, owner: int) -> Non
         )
         with trio.move_on_after(REMIND_S):
             await gone.wait()
+
+
+def _sets(event: trio.Event) -> Watcher:
+    return lambda _: event.set()

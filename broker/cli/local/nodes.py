@@ -47,7 +47,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - this process has no other threads
             )
         self.starts += 1
         self.returns_at = None
@@ -81,8 +81,6 @@ async def run_node(process: Process, answers: Callable[[], bool], *, restart: bo
         await trio.sleep(RESTART_PAUSE_S)
         while answers():
             await trio.sleep(RESTART_PAUSE_S)
-        if process.stopping:
-            return
         process.start()
 
 

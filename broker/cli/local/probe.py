@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from broker.wire.api import ApiKey, decode_response, encode_request
+from broker.wire.api import encode_request, parse_response
 from broker.wire.messages import MetadataRequest, MetadataResponse
 
 from .layout import HOST, Node
@@ -51,7 +51,7 @@ async def _coord(node: Node) -> Health:
 
 
 async def _broker(node: Node) -> Health:
-    request = encode_request(ApiKey.METADATA, METADATA_VERSION, 1, "quorate-up", MetadataRequest(topics=[]))
+    request = b"".join(encode_request(MetadataRequest(topics=[]), METADATA_VERSION, 1, "quorate-up"))
     async with await trio.open_tcp_stream(HOST, node.port) as stream:
         await stream.send_all(request)
         reply = b""
@@ -60,7 +60,7 @@ async def _broker(node: Node) -> Health:
             if not chunk or len(reply) > REPLY_MAX:
                 return Health()
             reply += chunk
-    response = decode_response(MetadataResponse, METADATA_VERSION, memoryview(reply)[4:])
+    _, response = parse_response(MetadataResponse, METADATA_VERSION, reply[4:])
     alive = frozenset(broker.node_id for broker in response.brokers)
     if node.number not in alive or response.controller_id < 0:
         return Health(detail="joining the cluster")
