@@ -32,11 +32,12 @@ from coord.wire.ops import CreateMode, EventType, KeeperState, Perms, WatcherTyp
 from coord.wire.records import ACL, CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, WORLD_ANYONE, Id, Stat
 
 from .calls import Credentials
-from .client import Client, Watcher, connect
+from .client import Client, connect
 from .failures import ConnectFailedError, RequestTooLargeError, WatchOverflowError
 from .hosts import Address, parse_connect_string
 from .link import ConnectStream, open_stream
 from .multi import Check, Create, Delete, GetChildren, GetData, MultiOp, ReadOp, Result, SetData
+from .operations import Watcher
 from .states import State
 from .watches import WatchEvent
 from .watching import ChildrenWatch, DataWatch, EventStream

@@ -295,7 +295,7 @@ class Link:
 
     def _tell_state(self, change: StateChanged) -> None:
         level = logging.WARNING if change.state in (State.SUSPENDED, State.EXPIRED) else logging.INFO
-        number = self.session.session_id
+        number = self.session.session_id & 0xFFFFFFFFFFFFFFFF
         log.log(level, "session 0x%x is %s: %s (%s)", number, change.state.value, change.reason, self.server)
         self._changed.set()
         self._changed = trio.Event()

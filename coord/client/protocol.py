@@ -193,7 +193,7 @@ class Session:
                 self._lose(f"the server has said nothing for {now - self._heard_at:.1f} s")
             elif now >= self._spoke_at + self._ping_interval():
                 self._spoke_at = now
-                self._transmit(Call(OpCode.PING))
+                self._send_ping(None)
             return
         if now >= self._expires_at():
             self._finish(Move.EXPIRED, f"no server for {now - self._heard_at:.1f} s, so the session has expired")
@@ -249,13 +249,16 @@ class Session:
 
     def _transmit(self, call: Call) -> None:
         if call.op == OpCode.PING:
-            self._pings.append(call)
-            xid = PING_XID
-        else:
-            self._xid = xid = self._xid + 1 if self._xid < XID_MAX else 1
-            self._sent.append(call)
-        call.xid = xid
-        self._out.append(_HEAD.pack(len(call.payload) + 8, xid, call.op) + call.payload)
+            self._send_ping(call)
+            return
+        self._xid = call.xid = self._xid + 1 if self._xid < XID_MAX else 1
+        self._sent.append(call)
+        self._out.append(_HEAD.pack(len(call.payload) + 8, call.xid, call.op) + call.payload)
+
+    def _send_ping(self, call: Call | None) -> None:
+        """A user's ping, or our own to keep the session alive."""
+        self._pings.append(call)
+        self._out.append(_HEAD.pack(8, PING_XID, OpCode.PING))
 
     def _send_auth(self, credential: _Auth) -> None:
         self._auths_sent.append(credential)
@@ -350,7 +353,7 @@ class Session:
         self.session_id = response.session_id
         self.password = response.password
         self.server_read_only = bool(response.read_only)
-        self._move(Move.ESTABLISHED, f"session 0x{self.session_id:x}, timeout {self.timeout:g} s")
+        self._move(Move.ESTABLISHED, f"session 0x{self.session_id & (2**64 - 1):x}, timeout {self.timeout:g} s")
         for credential in self._auths:
             self._send_auth(credential)
         self._send_watches()
