@@ -23,7 +23,7 @@ def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
         yield cluster
 
 
-@pytest.fixture()
+@pytest.fixture
 def make(ensemble: Local) -> Iterator[Callable[..., KazooClient]]:
     clients: list[KazooClient] = []
 
