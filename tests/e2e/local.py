@@ -76,7 +76,8 @@ class Local:
         output = open(self.data.parent / f"{self.data.name}.out", "w+")  # noqa: SIM115 - read again by said()
         self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
         while "ready in" not in self.said():
-            assert self.process.poll() is None and time.monotonic() - began < START_S, f"not ready:\n{self.said()}\n{self.logs()}"
+            late = self.process.poll() is not None or time.monotonic() - began > START_S
+            assert not late, f"not ready:\n{self.said()}\n{self.logs()}"
             time.sleep(0.02)
         self.ready_s = time.monotonic() - began
 

@@ -2,7 +2,7 @@
 A worker takes a task by deleting its node; only one delete succeeds, so no task is done twice.
 Good for some thousand tasks; for a stream of events use a topic (events_by_key.py).
 
-    python examples/queue_kazoo.py [HOSTS]
+    python examples/work_queue_kazoo.py [HOSTS]
 """
 
 import sys
