@@ -33,16 +33,15 @@ async def wait_for_mastership(client: Client, name: str) -> None:
 
 
 async def candidate(name: str, masters: list[str], dies: trio.Event) -> None:
-    async with connect(HOSTS) as client:
-        async with trio.open_nursery() as nursery:
+    async with connect(HOSTS) as client, trio.open_nursery() as nursery:
 
-            async def campaign() -> None:
-                await wait_for_mastership(client, name)
-                masters.append(name)
+        async def campaign() -> None:
+            await wait_for_mastership(client, name)
+            masters.append(name)
 
-            nursery.start_soon(campaign)
-            await dies.wait()
-            nursery.cancel_scope.cancel()
+        nursery.start_soon(campaign)
+        await dies.wait()
+        nursery.cancel_scope.cancel()
     print(f"{name} is gone")
 
 
