@@ -44,8 +44,11 @@ def check_path(path: str) -> None:
 
 
 def check_name(name: str, path: str) -> None:
-    """`check_path` for a path whose parent is known to be legal: looks at the last part alone."""
-    if name in _RELATIVE or "/" in name or _find_forbidden(name) is not None:
+    """`check_path` for a path whose parent exists, which is why only its last part, `name`, is in doubt.
+
+    The exception is "//name": its parent is "/", which is the root by another name.
+    """
+    if name in _RELATIVE or _find_forbidden(name) is not None or path.startswith("//"):
         raise BadArgumentsError(path)
 
 

@@ -100,7 +100,8 @@ class Tree:
     def _plant(self, path: str, data: bytes, acl: tuple[ACL, ...]) -> Znode:
         """One of the nodes that every tree begins with: no transaction made them, so all their numbers are 0."""
         parent, _, name = path.rpartition("/")
-        node = Znode(data, self._acls.take(acl), 0, 0, 0, 0, digest_seed(path, data))
+        node = Znode()
+        node.born(path, data, self._acls.take(acl), 0, 0, 0)
         if path:
             self._adopt(self.nodes[parent], name)
         self.nodes[path] = node
@@ -164,8 +165,10 @@ class Tree:
             return
         self._adopt(parent, name)
         self._raise_cversion(parent, parent_cversion, zxid)
-        shown_owner = owner if owner == 0 else self._own(path, owner)
-        node = Znode(data, self._acls.take(acl), zxid, applied.header.time_ms, owner, shown_owner, digest_seed(path, data))
+        node = Znode()
+        node.born(path, data, self._acls.take(acl), zxid, applied.header.time_ms, owner)
+        if owner:
+            node.shown_owner = self._own(path, owner)
         nodes[path] = node
         self.digest = self.digest + node.digest & DIGEST_MASK
         self.data_size += len(path) + (len(data) if data else 0)
@@ -415,7 +418,8 @@ class Tree:
         czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, pzxid = PERSISTED_STAT.unpack(stat)
         if path in self.nodes:
             raise ValueError(f"the snapshot has {path or '/'} twice")
-        node = Znode(data, self._acls.take(acl), czxid, ctime, owner, owner, digest_seed(path, data))
+        node = Znode()
+        node.born(path, data, self._acls.take(acl), czxid, ctime, owner)
         node.mzxid, node.mtime, node.pzxid = mzxid, mtime, pzxid
         node.version, node.cversion, node.aversion = version, cversion, aversion
         node.digest = node.new_digest()

@@ -12,15 +12,15 @@ from struct import Struct
 from struct import error as struct_error
 from zlib import crc32
 
-from coord.wire.data import ACL, OPEN_ACL_UNSAFE, STAT_PACK
+from coord.wire.data import ACL, STAT_PACK
 
 __all__ = [
     "CONTAINER_OWNER",
     "PERSISTED_STAT",
     "TTL_MAX",
+    "NodeState",
     "OwnerKind",
     "Znode",
-    "digest_of",
     "digest_seed",
     "kind_of_owner",
     "ttl_of_owner",
@@ -83,75 +83,94 @@ def digest_seed(path: str, data: bytes | None) -> int:
     """The CRC-32 of path and data, or a mark that the node does not count."""
     if path.startswith("/zookeeper/"):
         return _UNCOUNTED
-    crc = crc32(path.encode())
+    crc = crc32(path.encode()) if path != "/" else 0
     return crc32(data, crc) if data else crc
 
 
-def digest_of(
-    seed: int,
-    czxid: int,
-    mzxid: int,
-    pzxid: int,
-    ctime: int,
-    mtime: int,
-    version: int,
-    cversion: int,
-    aversion: int,
-    owner: int,
-) -> int:
-    """A node's share of the tree's digest."""
-    if seed == _UNCOUNTED:
-        return 0
-    return crc32(_pack_digest_stat(czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, owner), seed)
-
-
-class Znode:
-    """A node. Only `Tree` changes one.
+class NodeState:
+    """What a node's digest is made of, and its ACL: the part that a znode and a change in flight have in common.
 
     cversion: the persisted one, which counts creates and nothing else; clients see 2*cversion - number of children.
-    owner: the persisted ephemeralOwner; shown_owner: what clients see of it (0 for containers and TTL nodes).
-    children: names in order of creation, None for a node that has none.
-    listing: the jute bytes of the children's names, made at the first getChildren and dropped when a child changes.
+    owner: the persisted ephemeralOwner. digest: the node's share as the tree has counted it.
     """
 
     __slots__ = (
         "acl",
         "aversion",
-        "children",
         "ctime",
         "cversion",
         "czxid",
         "data",
         "digest",
-        "listing",
         "mtime",
         "mzxid",
         "owner",
         "pzxid",
         "seed",
-        "shown_owner",
         "version",
     )
 
-    def __init__(
-        self, data: bytes | None, acl: tuple[ACL, ...], zxid: int, time_ms: int, owner: int, shown_owner: int, seed: int
-    ) -> None:
+    acl: tuple[ACL, ...]
+    aversion: int
+    ctime: int
+    cversion: int
+    czxid: int
+    data: bytes | None
+    digest: int
+    mtime: int
+    mzxid: int
+    owner: int
+    pzxid: int
+    seed: int
+    version: int
+
+    def born(self, path: str, data: bytes | None, acl: tuple[ACL, ...], zxid: int, time_ms: int, owner: int) -> None:
+        """Sets everything as it is in a node just created."""
         self.data = data
         self.acl = acl
         self.czxid = self.mzxid = self.pzxid = zxid
         self.ctime = self.mtime = time_ms
         self.version = self.cversion = self.aversion = 0
         self.owner = owner
-        self.shown_owner = shown_owner
+        self.seed = digest_seed(path, data)
+        self.digest = self.new_digest()
+
+    def new_digest(self) -> int:
+        """The digest of what the node is now."""
+        if self.seed == _UNCOUNTED:
+            return 0
+        stat = _pack_digest_stat(
+            self.czxid,
+            self.mzxid,
+            self.pzxid,
+            self.ctime,
+            self.mtime,
+            self.version,
+            self.cversion,
+            self.aversion,
+            self.owner,
+        )
+        return crc32(stat, self.seed)
+
+    def count(self) -> int:
+        """The number of children."""
+        raise NotImplementedError
+
+
+class Znode(NodeState):
+    """A node of the tree. Only `Tree` changes one.
+
+    shown_owner: what clients see as ephemeralOwner (0 for containers and TTL nodes).
+    children: names in order of creation, None for a node that never had one.
+    listing: the jute bytes of the children's names, made at the first getChildren and dropped when a child changes.
+    """
+
+    __slots__ = ("children", "listing", "shown_owner")
+
+    def __init__(self) -> None:
         self.children: dict[str, None] | None = None
         self.listing: bytes | None = None
-        self.seed = seed
-        self.digest = digest_of(seed, zxid, zxid, zxid, time_ms, time_ms, 0, 0, 0, owner)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether everybody may do everything with it."""
-        return self.acl is OPEN_ACL_UNSAFE
+        self.shown_owner = 0
 
     def count(self) -> int:
         """The number of children."""
@@ -181,18 +200,16 @@ class Znode:
 
     def _wrapped_stat(self, count: int) -> bytes:
         # A billion children were created here. Java's int arithmetic wraps around, and so does the Stat.
-        cversion = wrap_int(self.cversion * 2 - count)
-        length = len(self.data) if self.data else 0
         return _pack_stat(
             self.czxid,
             self.mzxid,
             self.ctime,
             self.mtime,
             self.version,
-            cversion,
+            wrap_int(self.cversion * 2 - count),
             self.aversion,
             self.shown_owner,
-            length,
+            len(self.data) if self.data else 0,
             count,
             self.pzxid,
         )
@@ -210,20 +227,3 @@ class Znode:
             self.owner,
             self.pzxid,
         )
-
-    def new_digest(self) -> int:
-        """The digest of what the node is now; `digest` is what the tree has counted."""
-        if self.seed == _UNCOUNTED:
-            return 0
-        stat = _pack_digest_stat(
-            self.czxid,
-            self.mzxid,
-            self.pzxid,
-            self.ctime,
-            self.mtime,
-            self.version,
-            self.cversion,
-            self.aversion,
-            self.owner,
-        )
-        return crc32(stat, self.seed)
