@@ -32,6 +32,7 @@ _XERIAL_BLOCK = 32 * 1024
 _GZIP_WINDOW = 31  # zlib's way to say: with a gzip header
 _INT32 = Packer(">i")
 _GROWTH = 8
+_TOO_SMALL = "failed to write whole buffer"
 
 
 def compress(codec: int, data: Records) -> bytes:
@@ -121,8 +122,8 @@ def _bounded(codec: ModuleType, data: Records, size_max: int) -> bytes:
         out = bytearray(room)
         try:
             size: int = codec.decompress_into(held, out)
-        except cramjam.DecompressionError:
-            if room == size_max:
+        except cramjam.DecompressionError as error:
+            if room == size_max or _TOO_SMALL not in str(error):
                 raise
             room = min(room * _GROWTH, size_max)
         else:

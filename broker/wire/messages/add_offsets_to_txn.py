@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/25_add_offsets_to_txn.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/25_add_offsets_to_txn.msg."""
+"""Adds a group's offsets to a transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AddOffsetsToTxnResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

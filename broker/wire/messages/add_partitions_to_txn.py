@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/24_add_partitions_to_txn.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/24_add_partitions_to_txn.msg."""
+"""Adds partitions to a transaction. v4 on is for brokers, several transactions at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AddPartitionsToTxnRequestTransaction(Struct):
         transactional_id: str = "",
         producer_id: int = 0,
         producer_epoch: int = 0,
-        verify_only: bool = False,
+        verify_only: bool = False,  # look, and add nothing
         topics: list[AddPartitionsToTxnRequestTopic] = MISSING,
     ) -> None:
         self.transactional_id = transactional_id
@@ -140,7 +140,7 @@ class AddPartitionsToTxnResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         results_by_transaction: list[AddPartitionsToTxnResponseTransaction] = MISSING,
         results_by_topic_v3_and_below: list[AddPartitionsToTxnResponseTopic] = MISSING,

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/67_allocate_producer_ids.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/67_allocate_producer_ids.msg."""
+"""A broker takes a block of producer ids from the controller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AllocateProducerIdsRequest(Message):
     def __init__(
         self,
         broker_id: int = 0,
-        broker_epoch: int = -1,
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
     ) -> None:
         self.broker_id = broker_id
         self.broker_epoch = broker_epoch
@@ -42,10 +42,10 @@ class AllocateProducerIdsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         producer_id_start: int = 0,
-        producer_id_len: int = 0,
+        producer_id_len: int = 0,  # ids in the block
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/49_alter_client_quotas.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/49_alter_client_quotas.msg."""
+"""Sets and removes quotas of users, client ids and addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlterClientQuotasRequestEntity(Struct):
     def __init__(
         self,
         entity_type: str = "",
-        entity_name: str | None = "",
+        entity_name: str | None = "",  # null for the default
     ) -> None:
         self.entity_type = entity_type
         self.entity_name = entity_name
@@ -37,7 +37,7 @@ class AlterClientQuotasRequestOp(Struct):
         self,
         key: str = "",
         value: float = 0.0,
-        remove: bool = False,
+        remove: bool = False,  # remove the key instead of setting it
     ) -> None:
         self.key = key
         self.value = value
@@ -73,7 +73,7 @@ class AlterClientQuotasRequest(Message):
     def __init__(
         self,
         entries: list[AlterClientQuotasRequestEntry] = MISSING,
-        validate_only: bool = False,
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.entries: list[AlterClientQuotasRequestEntry] = [] if entries is MISSING else entries
         self.validate_only = validate_only
@@ -126,7 +126,7 @@ class AlterClientQuotasResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         entries: list[AlterClientQuotasResponseEntry] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/33_alter_configs.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/33_alter_configs.msg."""
+"""Replaces the whole configuration of resources; IncrementalAlterConfigs changes single keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AlterConfigsRequestResource(Struct):
 
     def __init__(
         self,
-        resource_type: int = 0,
+        resource_type: int = 0,  # 2 topic, 4 broker, 8 logger, 16 client metrics
         resource_name: str = "",
         configs: list[AlterConfigsRequestConfig] = MISSING,
     ) -> None:
@@ -57,7 +57,7 @@ class AlterConfigsRequest(Message):
     def __init__(
         self,
         resources: list[AlterConfigsRequestResource] = MISSING,
-        validate_only: bool = False,
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.resources: list[AlterConfigsRequestResource] = [] if resources is MISSING else resources
         self.validate_only = validate_only
@@ -97,7 +97,7 @@ class AlterConfigsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         responses: list[AlterConfigsResponseResource] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/56_alter_partition.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/56_alter_partition.msg."""
+"""A leader asks the controller to change its in-sync replicas.
+
+v1 adds recovery after an unclean election, v2 addresses topics by id, v3 adds the epochs of the replicas' brokers.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ __all__ = ["AlterPartitionRequest", "AlterPartitionRequestBrokerState", "AlterPa
 
 
 class AlterPartitionRequestBrokerState(Struct):
+    """In-sync replicas wanted, with the epochs of their brokers."""
+
     __slots__ = ("broker_id", "broker_epoch")
     FIELDS = (
         Field("broker_id", "int32", 3, 3, default=0),
@@ -19,7 +24,7 @@ class AlterPartitionRequestBrokerState(Struct):
     def __init__(
         self,
         broker_id: int = 0,
-        broker_epoch: int = -1,
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
     ) -> None:
         self.broker_id = broker_id
         self.broker_epoch = broker_epoch
@@ -39,11 +44,11 @@ class AlterPartitionRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        leader_epoch: int = 0,
-        new_isr: list[int] = MISSING,
-        new_isr_with_epochs: list[AlterPartitionRequestBrokerState] = MISSING,
-        leader_recovery_state: int = 0,
-        partition_epoch: int = 0,
+        leader_epoch: int = 0,  # counts the elections of the partition
+        new_isr: list[int] = MISSING,  # in-sync replicas wanted, v0-2
+        new_isr_with_epochs: list[AlterPartitionRequestBrokerState] = MISSING,  # in-sync replicas wanted, with the epochs of their brokers
+        leader_recovery_state: int = 0,  # 0 recovered, 1 recovering from an unclean election
+        partition_epoch: int = 0,  # version of the state znode that the leader knows
     ) -> None:
         self.partition_index = partition_index
         self.leader_epoch = leader_epoch
@@ -86,7 +91,7 @@ class AlterPartitionRequest(Message):
     def __init__(
         self,
         broker_id: int = 0,
-        broker_epoch: int = -1,
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
         topics: list[AlterPartitionRequestTopic] = MISSING,
     ) -> None:
         self.broker_id = broker_id
@@ -111,10 +116,10 @@ class AlterPartitionResponsePartition(Struct):
         partition_index: int = 0,
         error_code: int = 0,
         leader_id: int = 0,
-        leader_epoch: int = 0,
-        isr: list[int] = MISSING,
-        leader_recovery_state: int = 0,
-        partition_epoch: int = 0,
+        leader_epoch: int = 0,  # counts the elections of the partition
+        isr: list[int] = MISSING,  # in-sync replicas
+        leader_recovery_state: int = 0,  # 0 recovered, 1 recovering from an unclean election
+        partition_epoch: int = 0,  # version of the state znode
     ) -> None:
         self.partition_index = partition_index
         self.error_code = error_code
@@ -157,7 +162,7 @@ class AlterPartitionResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         topics: list[AlterPartitionResponseTopic] = MISSING,
     ) -> None:

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/45_alter_partition_reassignments.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/45_alter_partition_reassignments.msg."""
+"""Starts, changes or cancels reassignments of replicas, at the controller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlterPartitionReassignmentsRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        replicas: list[int] | None = None,
+        replicas: list[int] | None = None,  # null cancels
     ) -> None:
         self.partition_index = partition_index
         self.replicas = replicas
@@ -109,7 +109,7 @@ class AlterPartitionReassignmentsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         responses: list[AlterPartitionReassignmentsResponseTopic] = MISSING,

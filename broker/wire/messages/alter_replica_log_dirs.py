@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/34_alter_replica_log_dirs.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/34_alter_replica_log_dirs.msg."""
+"""Moves replicas to other log directories of the receiver."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class AlterReplicaLogDirsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[AlterReplicaLogDirsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/51_alter_user_scram_credentials.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/51_alter_user_scram_credentials.msg."""
+"""Sets and removes SCRAM credentials of users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlterUserScramCredentialsRequestDeletion(Struct):
     def __init__(
         self,
         name: str = "",
-        mechanism: int = 0,
+        mechanism: int = 0,  # 1 SCRAM-SHA-256, 2 SCRAM-SHA-512
     ) -> None:
         self.name = name
         self.mechanism = mechanism
@@ -38,7 +38,7 @@ class AlterUserScramCredentialsRequestUpsertion(Struct):
     def __init__(
         self,
         name: str = "",
-        mechanism: int = 0,
+        mechanism: int = 0,  # 1 SCRAM-SHA-256, 2 SCRAM-SHA-512
         iterations: int = 0,
         salt: bytes = b"",
         salted_password: bytes = b"",
@@ -100,7 +100,7 @@ class AlterUserScramCredentialsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[AlterUserScramCredentialsResponseResult] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/18_api_versions.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/18_api_versions.msg."""
+"""What the receiver speaks: the first request on a connection.
+
+A version that the receiver does not know is answered in v0 with error 35, which is why the response's header is v0 always.
+The features of v3 on are for upgrades of a whole cluster.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +52,8 @@ class ApiVersionsResponseApiKey(Struct):
 
 
 class ApiVersionsResponseSupportedFeature(Struct):
+    """Levels that this broker could use."""
+
     __slots__ = ("name", "min_version", "max_version")
     FIELDS = (
         Field("name", "string", 3, 4, default=""),
@@ -67,6 +73,8 @@ class ApiVersionsResponseSupportedFeature(Struct):
 
 
 class ApiVersionsResponseFinalizedFeature(Struct):
+    """Levels that the whole cluster uses."""
+
     __slots__ = ("name", "max_version_level", "min_version_level")
     FIELDS = (
         Field("name", "string", 3, 4, default=""),
@@ -104,11 +112,11 @@ class ApiVersionsResponse(Message):
         self,
         error_code: int = 0,
         api_keys: list[ApiVersionsResponseApiKey] = MISSING,
-        throttle_time_ms: int = 0,
-        supported_features: list[ApiVersionsResponseSupportedFeature] = MISSING,
-        finalized_features_epoch: int = -1,
-        finalized_features: list[ApiVersionsResponseFinalizedFeature] = MISSING,
-        zk_migration_ready: bool = False,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
+        supported_features: list[ApiVersionsResponseSupportedFeature] = MISSING,  # levels that this broker could use
+        finalized_features_epoch: int = -1,  # -1 for unknown
+        finalized_features: list[ApiVersionsResponseFinalizedFeature] = MISSING,  # levels that the whole cluster uses
+        zk_migration_ready: bool = False,  # whether the controllers could take over from ZooKeeper
     ) -> None:
         self.error_code = error_code
         self.api_keys: list[ApiVersionsResponseApiKey] = [] if api_keys is MISSING else api_keys

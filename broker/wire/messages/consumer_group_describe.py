@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/69_consumer_group_describe.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/69_consumer_group_describe.msg."""
+"""Groups of the new protocol (KIP-848), with their members and target assignments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ConsumerGroupDescribeRequest(Message):
     def __init__(
         self,
         group_ids: list[str] = MISSING,
-        include_authorized_operations: bool = False,
+        include_authorized_operations: bool = False,  # whether to work out what the client may do
     ) -> None:
         self.group_ids: list[str] = [] if group_ids is MISSING else group_ids
         self.include_authorized_operations = include_authorized_operations
@@ -86,7 +86,7 @@ class ConsumerGroupDescribeResponseMember(Struct):
         subscribed_topic_names: list[str] = MISSING,
         subscribed_topic_regex: str | None = None,
         assignment: ConsumerGroupDescribeResponseAssignment = MISSING,
-        target_assignment: ConsumerGroupDescribeResponseAssignment = MISSING,
+        target_assignment: ConsumerGroupDescribeResponseAssignment = MISSING,  # what the member will own
     ) -> None:
         self.member_id = member_id
         self.instance_id = instance_id
@@ -124,7 +124,7 @@ class ConsumerGroupDescribeResponseGroup(Struct):
         assignment_epoch: int = 0,
         assignor_name: str = "",
         members: list[ConsumerGroupDescribeResponseMember] = MISSING,
-        authorized_operations: int = -2147483648,
+        authorized_operations: int = -2147483648,  # bits by operation; the default says that nobody asked
     ) -> None:
         self.error_code = error_code
         self.error_message = error_message
@@ -149,7 +149,7 @@ class ConsumerGroupDescribeResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         groups: list[ConsumerGroupDescribeResponseGroup] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

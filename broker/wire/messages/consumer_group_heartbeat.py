@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/68_consumer_group_heartbeat.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/68_consumer_group_heartbeat.msg."""
+"""The one request of the new group protocol (KIP-848): join, report, and receive an assignment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["ConsumerGroupHeartbeatRequest", "ConsumerGroupHeartbeatRequestTopic"
 
 
 class ConsumerGroupHeartbeatRequestTopic(Struct):
+    """What the member owns; null when nothing has changed."""
+
     __slots__ = ("topic_id", "partitions")
     FIELDS = (
         Field("topic_id", "uuid", 0, 0, default=NO_UUID),
@@ -46,13 +48,13 @@ class ConsumerGroupHeartbeatRequest(Message):
         self,
         group_id: str = "",
         member_id: str = "",
-        member_epoch: int = 0,
+        member_epoch: int = 0,  # 0 joins, -1 leaves, -2 leaves for a while (static)
         instance_id: str | None = None,
         rack_id: str | None = None,
         rebalance_timeout_ms: int = -1,
-        subscribed_topic_names: list[str] | None = None,
-        server_assignor: str | None = None,
-        topic_partitions: list[ConsumerGroupHeartbeatRequestTopic] | None = None,
+        subscribed_topic_names: list[str] | None = None,  # null when nothing has changed
+        server_assignor: str | None = None,  # null for the coordinator's choice
+        topic_partitions: list[ConsumerGroupHeartbeatRequestTopic] | None = None,  # what the member owns; null when nothing has changed
     ) -> None:
         self.group_id = group_id
         self.member_id = member_id
@@ -82,6 +84,8 @@ class ConsumerGroupHeartbeatResponseTopic(Struct):
 
 
 class ConsumerGroupHeartbeatResponseAssignment(Struct):
+    """Null when nothing has changed."""
+
     __slots__ = ("topic_partitions",)
     FIELDS = (
         Field("topic_partitions", "struct", 0, 0, array=True, struct=ConsumerGroupHeartbeatResponseTopic),
@@ -111,13 +115,13 @@ class ConsumerGroupHeartbeatResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = None,
         member_id: str | None = None,
         member_epoch: int = 0,
         heartbeat_interval_ms: int = 0,
-        assignment: ConsumerGroupHeartbeatResponseAssignment | None = None,
+        assignment: ConsumerGroupHeartbeatResponseAssignment | None = None,  # null when nothing has changed
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/consumer_protocol.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/consumer_protocol.msg."""
+"""What consumers say to each other inside JoinGroup and SyncGroup; the broker passes it through.
+
+Each is preceded by its version as int16.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ __all__ = ["ConsumerProtocolAssignment", "ConsumerProtocolAssignmentAssigned", "
 
 
 class ConsumerProtocolSubscriptionOwned(Struct):
+    """What the member has at present, for cooperative assignors."""
+
     __slots__ = ("topic", "partitions")
     FIELDS = (
         Field("topic", "string", 1, 3, default=""),
@@ -39,9 +44,9 @@ class ConsumerProtocolSubscription(Message):
     def __init__(
         self,
         topics: list[str] = MISSING,
-        user_data: bytes | None = None,
-        owned_partitions: list[ConsumerProtocolSubscriptionOwned] = MISSING,
-        generation_id: int = -1,
+        user_data: bytes | None = None,  # the assignor's own
+        owned_partitions: list[ConsumerProtocolSubscriptionOwned] = MISSING,  # what the member has at present, for cooperative assignors
+        generation_id: int = -1,  # generation in which it owned them
         rack_id: str | None = None,
     ) -> None:
         self.topics: list[str] = [] if topics is MISSING else topics
@@ -78,7 +83,7 @@ class ConsumerProtocolAssignment(Message):
     def __init__(
         self,
         assigned_partitions: list[ConsumerProtocolAssignmentAssigned] = MISSING,
-        user_data: bytes | None = None,
+        user_data: bytes | None = None,  # the assignor's own
     ) -> None:
         self.assigned_partitions: list[ConsumerProtocolAssignmentAssigned] = [] if assigned_partitions is MISSING else assigned_partitions
         self.user_data = user_data

@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/07_controlled_shutdown.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/07_controlled_shutdown.msg."""
+"""A broker asks the controller to move leadership off it before it stops.
+
+v0 has no client id in its header; v2 fences by broker epoch.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,15 @@ class ControlledShutdownRequest(Message):
     def __init__(
         self,
         broker_id: int = 0,
-        broker_epoch: int = -1,
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
     ) -> None:
         self.broker_id = broker_id
         self.broker_epoch = broker_epoch
 
 
 class ControlledShutdownResponsePartition(Struct):
+    """Those that the broker still leads: ask again."""
+
     __slots__ = ("topic_name", "partition_index")
     FIELDS = (
         Field("topic_name", "string", 0, 3, default=""),
@@ -57,7 +62,7 @@ class ControlledShutdownResponse(Message):
     def __init__(
         self,
         error_code: int = 0,
-        remaining_partitions: list[ControlledShutdownResponsePartition] = MISSING,
+        remaining_partitions: list[ControlledShutdownResponsePartition] = MISSING,  # those that the broker still leads: ask again
     ) -> None:
         self.error_code = error_code
         self.remaining_partitions: list[ControlledShutdownResponsePartition] = [] if remaining_partitions is MISSING else remaining_partitions

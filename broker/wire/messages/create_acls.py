@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/30_create_acls.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/30_create_acls.msg."""
+"""Adds access control entries. v1 adds pattern types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CreateAclsRequestCreation(Struct):
 
     def __init__(
         self,
-        resource_type: int = 0,
+        resource_type: int = 0,  # numbers as in DescribeAcls
         resource_name: str = "",
         resource_pattern_type: int = 3,
         principal: str = "",
@@ -84,7 +84,7 @@ class CreateAclsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[CreateAclsResponseResult] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

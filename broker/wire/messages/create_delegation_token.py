@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/38_create_delegation_token.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/38_create_delegation_token.msg."""
+"""Creates a delegation token. v3 can create it for another owner."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CreateDelegationTokenResponse(Message):
         max_timestamp_ms: int = 0,
         token_id: str = "",
         hmac: bytes = b"",
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
     ) -> None:
         self.error_code = error_code
         self.principal_type = principal_type

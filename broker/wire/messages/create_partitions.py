@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/37_create_partitions.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/37_create_partitions.msg."""
+"""Adds partitions to topics, at the controller."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["CreatePartitionsRequest", "CreatePartitionsRequestAssignment", "Crea
 
 
 class CreatePartitionsRequestAssignment(Struct):
+    """Of the new partitions only; null leaves it to the broker."""
+
     __slots__ = ("broker_ids",)
     FIELDS = (
         Field("broker_ids", "int32", 0, 3, array=True),
@@ -33,8 +35,8 @@ class CreatePartitionsRequestTopic(Struct):
     def __init__(
         self,
         name: str = "",
-        count: int = 0,
-        assignments: list[CreatePartitionsRequestAssignment] | None = MISSING,
+        count: int = 0,  # partitions afterwards, not in addition
+        assignments: list[CreatePartitionsRequestAssignment] | None = MISSING,  # of the new partitions only; null leaves it to the broker
     ) -> None:
         self.name = name
         self.count = count
@@ -56,7 +58,7 @@ class CreatePartitionsRequest(Message):
         self,
         topics: list[CreatePartitionsRequestTopic] = MISSING,
         timeout_ms: int = 0,
-        validate_only: bool = False,
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.topics: list[CreatePartitionsRequestTopic] = [] if topics is MISSING else topics
         self.timeout_ms = timeout_ms
@@ -94,7 +96,7 @@ class CreatePartitionsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[CreatePartitionsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

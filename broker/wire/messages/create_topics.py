@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/19_create_topics.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/19_create_topics.msg."""
+"""Creates topics, at the controller.
+
+v1 can validate only and tells reasons, v4 allows -1 for the broker's defaults, v5 returns what was created, v7 its id.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ __all__ = ["CreateTopicsRequest", "CreateTopicsRequestAssignment", "CreateTopics
 
 
 class CreateTopicsRequestAssignment(Struct):
+    """Replicas chosen by hand."""
+
     __slots__ = ("partition_index", "broker_ids")
     FIELDS = (
         Field("partition_index", "int32", 0, 7, default=0),
@@ -19,7 +24,7 @@ class CreateTopicsRequestAssignment(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        broker_ids: list[int] = MISSING,
+        broker_ids: list[int] = MISSING,  # the preferred leader first
     ) -> None:
         self.partition_index = partition_index
         self.broker_ids: list[int] = [] if broker_ids is MISSING else broker_ids
@@ -54,9 +59,9 @@ class CreateTopicsRequestTopic(Struct):
     def __init__(
         self,
         name: str = "",
-        num_partitions: int = 0,
-        replication_factor: int = 0,
-        assignments: list[CreateTopicsRequestAssignment] = MISSING,
+        num_partitions: int = 0,  # -1 with assignments, or for the broker's default
+        replication_factor: int = 0,  # -1 with assignments, or for the broker's default
+        assignments: list[CreateTopicsRequestAssignment] = MISSING,  # replicas chosen by hand
         configs: list[CreateTopicsRequestConfig] = MISSING,
     ) -> None:
         self.name = name
@@ -80,8 +85,8 @@ class CreateTopicsRequest(Message):
     def __init__(
         self,
         topics: list[CreateTopicsRequestTopic] = MISSING,
-        timeout_ms: int = 60000,
-        validate_only: bool = False,
+        timeout_ms: int = 60000,  # how long to wait for the topic to be there
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.topics: list[CreateTopicsRequestTopic] = [] if topics is MISSING else topics
         self.timeout_ms = timeout_ms
@@ -132,8 +137,8 @@ class CreateTopicsResponseTopic(Struct):
         topic_id: bytes = NO_UUID,
         error_code: int = 0,
         error_message: str | None = "",
-        topic_config_error_code: int = 0,
-        num_partitions: int = -1,
+        topic_config_error_code: int = 0,  # why configs are null
+        num_partitions: int = -1,  # -1 when the client may not see it
         replication_factor: int = -1,
         configs: list[CreateTopicsResponseConfig] | None = MISSING,
     ) -> None:
@@ -159,7 +164,7 @@ class CreateTopicsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[CreateTopicsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

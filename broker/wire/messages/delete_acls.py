@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/31_delete_acls.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/31_delete_acls.msg."""
+"""Removes the access control entries that match filters. v1 adds pattern types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DeleteAclsRequestFilter(Struct):
 
     def __init__(
         self,
-        resource_type_filter: int = 0,
+        resource_type_filter: int = 0,  # numbers as in DescribeAcls
         resource_name_filter: str | None = "",
         pattern_type_filter: int = 3,
         principal_filter: str | None = "",
@@ -124,7 +124,7 @@ class DeleteAclsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         filter_results: list[DeleteAclsResponseFilterResult] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

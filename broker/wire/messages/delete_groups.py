@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/42_delete_groups.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/42_delete_groups.msg."""
+"""Deletes empty groups with their offsets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DeleteGroupsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[DeleteGroupsResponseResult] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

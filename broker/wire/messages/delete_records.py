@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/21_delete_records.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/21_delete_records.msg."""
+"""Moves the start of logs forward."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DeleteRecordsRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        offset: int = 0,
+        offset: int = 0,  # first offset to keep; -1 for none but the end
     ) -> None:
         self.partition_index = partition_index
         self.offset = offset
@@ -71,7 +71,7 @@ class DeleteRecordsResponsePartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        low_watermark: int = 0,
+        low_watermark: int = 0,  # first offset of the log now
         error_code: int = 0,
     ) -> None:
         self.partition_index = partition_index
@@ -107,7 +107,7 @@ class DeleteRecordsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[DeleteRecordsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

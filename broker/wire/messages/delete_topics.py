@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/20_delete_topics.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/20_delete_topics.msg."""
+"""Deletes topics, at the controller. v5 tells reasons, v6 deletes by id as well."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["DeleteTopicsRequest", "DeleteTopicsRequestTopic", "DeleteTopicsRespo
 
 
 class DeleteTopicsRequestTopic(Struct):
+    """By name or id."""
+
     __slots__ = ("name", "topic_id")
     FIELDS = (
         Field("name", "string", 6, 6, nullable_from=6, default=None),
@@ -38,8 +40,8 @@ class DeleteTopicsRequest(Message):
 
     def __init__(
         self,
-        topics: list[DeleteTopicsRequestTopic] = MISSING,
-        topic_names: list[str] = MISSING,
+        topics: list[DeleteTopicsRequestTopic] = MISSING,  # by name or id
+        topic_names: list[str] = MISSING,  # by name
         timeout_ms: int = 0,
     ) -> None:
         self.topics: list[DeleteTopicsRequestTopic] = [] if topics is MISSING else topics
@@ -81,7 +83,7 @@ class DeleteTopicsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         responses: list[DeleteTopicsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

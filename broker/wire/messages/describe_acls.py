@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/29_describe_acls.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/29_describe_acls.msg."""
+"""Access control entries that match a filter. v1 adds pattern types."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class DescribeAclsRequest(Message):
 
     def __init__(
         self,
-        resource_type_filter: int = 0,
+        resource_type_filter: int = 0,  # 1 any, 2 topic, 3 group, 4 cluster, 5 transactional id, 6 delegation token, 7 user
         resource_name_filter: str | None = "",
-        pattern_type_filter: int = 3,
+        pattern_type_filter: int = 3,  # 1 any, 2 match, 3 literal, 4 prefixed
         principal_filter: str | None = "",
         host_filter: str | None = "",
-        operation: int = 0,
-        permission_type: int = 0,
+        operation: int = 0,  # 1 any, 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, 9 cluster action, 10 and 11 configs, 12 idempotent write
+        permission_type: int = 0,  # 1 any, 2 deny, 3 allow
     ) -> None:
         self.resource_type_filter = resource_type_filter
         self.resource_name_filter = resource_name_filter
@@ -101,7 +101,7 @@ class DescribeAclsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         resources: list[DescribeAclsResponseResource] = MISSING,

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/48_describe_client_quotas.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/48_describe_client_quotas.msg."""
+"""Quotas of users, client ids and addresses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class DescribeClientQuotasRequestComponent(Struct):
 
     def __init__(
         self,
-        entity_type: str = "",
-        match_type: int = 0,
+        entity_type: str = "",  # `user`, `client-id` or `ip`
+        match_type: int = 0,  # 0 this name, 1 the default, 2 any name
         match: str | None = "",
     ) -> None:
         self.entity_type = entity_type
@@ -41,7 +41,7 @@ class DescribeClientQuotasRequest(Message):
     def __init__(
         self,
         components: list[DescribeClientQuotasRequestComponent] = MISSING,
-        strict: bool = False,
+        strict: bool = False,  # leave out entries with more entity types than named
     ) -> None:
         self.components: list[DescribeClientQuotasRequestComponent] = [] if components is MISSING else components
         self.strict = strict
@@ -109,7 +109,7 @@ class DescribeClientQuotasResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         entries: list[DescribeClientQuotasResponseEntry] | None = MISSING,

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/60_describe_cluster.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/60_describe_cluster.msg."""
+"""The cluster's id, controller and brokers. v1 can ask for brokers or for KRaft controllers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DescribeClusterRequest(Message):
     def __init__(
         self,
         include_cluster_authorized_operations: bool = False,
-        endpoint_type: int = 1,
+        endpoint_type: int = 1,  # 1 brokers, 2 controllers
     ) -> None:
         self.include_cluster_authorized_operations = include_cluster_authorized_operations
         self.endpoint_type = endpoint_type
@@ -68,14 +68,14 @@ class DescribeClusterResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = None,
         endpoint_type: int = 1,
         cluster_id: str = "",
         controller_id: int = -1,
         brokers: list[DescribeClusterResponseBroker] = MISSING,
-        cluster_authorized_operations: int = -2147483648,
+        cluster_authorized_operations: int = -2147483648,  # bits by operation; the default says that nobody asked
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/32_describe_configs.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/32_describe_configs.msg."""
+"""Configuration of topics, brokers and loggers. v1 adds synonyms and where values come from, v3 types and texts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class DescribeConfigsRequestResource(Struct):
 
     def __init__(
         self,
-        resource_type: int = 0,
+        resource_type: int = 0,  # 2 topic, 4 broker, 8 logger, 16 client metrics
         resource_name: str = "",
-        configuration_keys: list[str] | None = MISSING,
+        configuration_keys: list[str] | None = MISSING,  # null for all
     ) -> None:
         self.resource_type = resource_type
         self.resource_name = resource_name
@@ -51,6 +51,8 @@ class DescribeConfigsRequest(Message):
 
 
 class DescribeConfigsResponseSynonym(Struct):
+    """Where else the value could come from, strongest first."""
+
     __slots__ = ("name", "value", "source")
     FIELDS = (
         Field("name", "string", 1, 4, default=""),
@@ -86,13 +88,13 @@ class DescribeConfigsResponseConfig(Struct):
     def __init__(
         self,
         name: str = "",
-        value: str | None = "",
+        value: str | None = "",  # null for secrets
         read_only: bool = False,
-        is_default: bool = False,
-        config_source: int = -1,
+        is_default: bool = False,  # v0 only: v1 on tells the source
+        config_source: int = -1,  # 1 topic, 2 dynamic broker, 3 dynamic default broker, 4 static broker, 5 default, 6 dynamic logger
         is_sensitive: bool = False,
-        synonyms: list[DescribeConfigsResponseSynonym] = MISSING,
-        config_type: int = 0,
+        synonyms: list[DescribeConfigsResponseSynonym] = MISSING,  # where else the value could come from, strongest first
+        config_type: int = 0,  # 1 boolean, 2 string, 3 int, 4 short, 5 long, 6 double, 7 list, 8 class, 9 password
         documentation: str | None = "",
     ) -> None:
         self.name = name
@@ -143,7 +145,7 @@ class DescribeConfigsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         results: list[DescribeConfigsResponseResult] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/41_describe_delegation_token.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/41_describe_delegation_token.msg."""
+"""Delegation tokens of owners. v3 tells who asked for them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class DescribeDelegationTokenResponse(Message):
         self,
         error_code: int = 0,
         tokens: list[DescribeDelegationTokenResponseToken] = MISSING,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
     ) -> None:
         self.error_code = error_code
         self.tokens: list[DescribeDelegationTokenResponseToken] = [] if tokens is MISSING else tokens

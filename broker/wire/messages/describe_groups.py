@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/15_describe_groups.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/15_describe_groups.msg."""
+"""State and members of groups. v3 adds allowed operations, v4 static membership."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DescribeGroupsRequest(Message):
     def __init__(
         self,
         groups: list[str] = MISSING,
-        include_authorized_operations: bool = False,
+        include_authorized_operations: bool = False,  # whether to work out what the client may do
     ) -> None:
         self.groups: list[str] = [] if groups is MISSING else groups
         self.include_authorized_operations = include_authorized_operations
@@ -42,10 +42,10 @@ class DescribeGroupsResponseMember(Struct):
     def __init__(
         self,
         member_id: str = "",
-        group_instance_id: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
         client_id: str = "",
         client_host: str = "",
-        member_metadata: bytes = b"",
+        member_metadata: bytes = b"",  # the member's subscription
         member_assignment: bytes = b"",
     ) -> None:
         self.member_id = member_id
@@ -72,11 +72,11 @@ class DescribeGroupsResponseGroup(Struct):
         self,
         error_code: int = 0,
         group_id: str = "",
-        group_state: str = "",
+        group_state: str = "",  # Empty, PreparingRebalance, CompletingRebalance, Stable, Dead
         protocol_type: str = "",
-        protocol_data: str = "",
+        protocol_data: str = "",  # the way to assign that was chosen
         members: list[DescribeGroupsResponseMember] = MISSING,
-        authorized_operations: int = -2147483648,
+        authorized_operations: int = -2147483648,  # bits by operation; the default says that nobody asked
     ) -> None:
         self.error_code = error_code
         self.group_id = group_id
@@ -99,7 +99,7 @@ class DescribeGroupsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         groups: list[DescribeGroupsResponseGroup] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

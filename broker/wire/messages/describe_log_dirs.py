@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/35_describe_log_dirs.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/35_describe_log_dirs.msg."""
+"""Log directories of the receiver and the sizes of their replicas. v3 adds an error of its own, v4 disk sizes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["DescribeLogDirsRequest", "DescribeLogDirsRequestTopic", "DescribeLog
 
 
 class DescribeLogDirsRequestTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("topic", "partitions")
     FIELDS = (
         Field("topic", "string", 0, 4, default=""),
@@ -36,7 +38,7 @@ class DescribeLogDirsRequest(Message):
 
     def __init__(
         self,
-        topics: list[DescribeLogDirsRequestTopic] | None = MISSING,
+        topics: list[DescribeLogDirsRequestTopic] | None = MISSING,  # null for all
     ) -> None:
         self.topics: list[DescribeLogDirsRequestTopic] | None = [] if topics is MISSING else topics
 
@@ -54,8 +56,8 @@ class DescribeLogDirsResponsePartition(Struct):
         self,
         partition_index: int = 0,
         partition_size: int = 0,
-        offset_lag: int = 0,
-        is_future_key: bool = False,
+        offset_lag: int = 0,  # behind the high watermark, or behind the replica it replaces
+        is_future_key: bool = False,  # a copy that will replace the current replica
     ) -> None:
         self.partition_index = partition_index
         self.partition_size = partition_size
@@ -117,7 +119,7 @@ class DescribeLogDirsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         results: list[DescribeLogDirsResponseResult] = MISSING,
     ) -> None:

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/61_describe_producers.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/61_describe_producers.msg."""
+"""Idempotent and transactional producers of partitions that the receiver leads."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DescribeProducersResponseProducer(Struct):
         last_sequence: int = -1,
         last_timestamp: int = -1,
         coordinator_epoch: int = 0,
-        current_txn_start_offset: int = -1,
+        current_txn_start_offset: int = -1,  # -1 for no open transaction
     ) -> None:
         self.producer_id = producer_id
         self.producer_epoch = producer_epoch
@@ -119,7 +119,7 @@ class DescribeProducersResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[DescribeProducersResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/65_describe_transactions.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/65_describe_transactions.msg."""
+"""State of transactions whose coordinator is the receiver."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DescribeTransactionsResponseTransaction(Struct):
         transactional_id: str = "",
         transaction_state: str = "",
         transaction_timeout_ms: int = 0,
-        transaction_start_time_ms: int = 0,
+        transaction_start_time_ms: int = 0,  # -1 for none
         producer_id: int = 0,
         producer_epoch: int = 0,
         topics: list[DescribeTransactionsResponseTopic] = MISSING,
@@ -87,7 +87,7 @@ class DescribeTransactionsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         transaction_states: list[DescribeTransactionsResponseTransaction] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

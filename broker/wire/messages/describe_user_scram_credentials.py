@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/50_describe_user_scram_credentials.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/50_describe_user_scram_credentials.msg."""
+"""SCRAM mechanisms and iterations of users; never their secrets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["DescribeUserScramCredentialsRequest", "DescribeUserScramCredentialsR
 
 
 class DescribeUserScramCredentialsRequestUser(Struct):
+    """Null or none for all."""
+
     __slots__ = ("name",)
     FIELDS = (
         Field("name", "string", 0, 0, default=""),
@@ -33,7 +35,7 @@ class DescribeUserScramCredentialsRequest(Message):
 
     def __init__(
         self,
-        users: list[DescribeUserScramCredentialsRequestUser] | None = MISSING,
+        users: list[DescribeUserScramCredentialsRequestUser] | None = MISSING,  # null or none for all
     ) -> None:
         self.users: list[DescribeUserScramCredentialsRequestUser] | None = [] if users is MISSING else users
 
@@ -47,7 +49,7 @@ class DescribeUserScramCredentialsResponseCredential(Struct):
 
     def __init__(
         self,
-        mechanism: int = 0,
+        mechanism: int = 0,  # 1 SCRAM-SHA-256, 2 SCRAM-SHA-512
         iterations: int = 0,
     ) -> None:
         self.mechanism = mechanism
@@ -90,7 +92,7 @@ class DescribeUserScramCredentialsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         results: list[DescribeUserScramCredentialsResponseResult] = MISSING,

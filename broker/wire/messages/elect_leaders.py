@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/43_elect_leaders.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/43_elect_leaders.msg."""
+"""Elects preferred leaders (type 0) or, uncleanly, any live replica (1). v0 knows the first kind only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["ElectLeadersRequest", "ElectLeadersRequestTopic", "ElectLeadersRespo
 
 
 class ElectLeadersRequestTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("topic", "partitions")
     FIELDS = (
         Field("topic", "string", 0, 2, default=""),
@@ -38,8 +40,8 @@ class ElectLeadersRequest(Message):
 
     def __init__(
         self,
-        election_type: int = 0,
-        topic_partitions: list[ElectLeadersRequestTopic] | None = MISSING,
+        election_type: int = 0,  # 0 preferred, 1 unclean
+        topic_partitions: list[ElectLeadersRequestTopic] | None = MISSING,  # null for all
         timeout_ms: int = 60000,
     ) -> None:
         self.election_type = election_type
@@ -95,7 +97,7 @@ class ElectLeadersResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         replica_election_results: list[ElectLeadersResponseTopic] = MISSING,
     ) -> None:

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/26_end_txn.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/26_end_txn.msg."""
+"""Commits or aborts a transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EndTxnRequest(Message):
         transactional_id: str = "",
         producer_id: int = 0,
         producer_epoch: int = 0,
-        committed: bool = False,
+        committed: bool = False,  # false aborts
     ) -> None:
         self.transactional_id = transactional_id
         self.producer_id = producer_id
@@ -46,7 +46,7 @@ class EndTxnResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/58_envelope.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/58_envelope.msg."""
+"""A request that one broker forwards to the controller on behalf of a client."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class EnvelopeRequest(Message):
 
     def __init__(
         self,
-        request_data: bytes = b"",
-        request_principal: bytes | None = b"",
-        client_host_address: bytes = b"",
+        request_data: bytes = b"",  # header and body of the forwarded request
+        request_principal: bytes | None = b"",  # the client's principal (DefaultPrincipalData)
+        client_host_address: bytes = b"",  # raw address of the client
     ) -> None:
         self.request_data = request_data
         self.request_principal = request_principal

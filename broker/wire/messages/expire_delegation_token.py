@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/40_expire_delegation_token.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/40_expire_delegation_token.msg."""
+"""Ends a delegation token, now or at a given time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ExpireDelegationTokenResponse(Message):
         self,
         error_code: int = 0,
         expiry_timestamp_ms: int = 0,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
     ) -> None:
         self.error_code = error_code
         self.expiry_timestamp_ms = expiry_timestamp_ms

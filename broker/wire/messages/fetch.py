@@ -1,6 +1,11 @@
 # Written by `python -m broker.wire.generate` from schema/01_fetch.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/01_fetch.msg."""
+"""Reads record batches from partitions; followers replicate with it too.
+
+v3 bounds the whole response, v4 adds isolation levels and format v2, v7 sessions, v9 fencing by leader epoch, v10
+allows zstd, v11 names the reader's rack, v12 detects divergence by the last fetched epoch, v13 addresses topics by id,
+v15 moves the replica's identity into a tagged struct, v16 tells who leads instead, v17 names the replica's directory.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,8 @@ __all__ = ["FetchRequest", "FetchRequestForgottenTopic", "FetchRequestPartition"
 
 
 class FetchRequestReplicaState(Struct):
+    """The follower, from v15 on here."""
+
     __slots__ = ("replica_id", "replica_epoch")
     FIELDS = (
         Field("replica_id", "int32", 15, 17, default=-1),
@@ -18,8 +25,8 @@ class FetchRequestReplicaState(Struct):
 
     def __init__(
         self,
-        replica_id: int = -1,
-        replica_epoch: int = -1,
+        replica_id: int = -1,  # broker id, -1 for consumers
+        replica_epoch: int = -1,  # the follower's broker epoch
     ) -> None:
         self.replica_id = replica_id
         self.replica_epoch = replica_epoch
@@ -40,12 +47,12 @@ class FetchRequestPartition(Struct):
     def __init__(
         self,
         partition: int = 0,
-        current_leader_epoch: int = -1,
+        current_leader_epoch: int = -1,  # the epoch that the sender knows, to be fenced by; -1 for none
         fetch_offset: int = 0,
-        last_fetched_epoch: int = -1,
-        log_start_offset: int = -1,
-        partition_max_bytes: int = 0,
-        replica_directory_id: bytes = NO_UUID,
+        last_fetched_epoch: int = -1,  # epoch of the follower's last record, to find where it diverges
+        log_start_offset: int = -1,  # the follower's own log start
+        partition_max_bytes: int = 0,  # the first batch may exceed it
+        replica_directory_id: bytes = NO_UUID,  # log directory of the follower
     ) -> None:
         self.partition = partition
         self.current_leader_epoch = current_leader_epoch
@@ -76,6 +83,8 @@ class FetchRequestTopic(Struct):
 
 
 class FetchRequestForgottenTopic(Struct):
+    """What to take out of the session."""
+
     __slots__ = ("topic", "topic_id", "partitions")
     FIELDS = (
         Field("topic", "string", 7, 12, default="", ignorable=True),
@@ -116,18 +125,18 @@ class FetchRequest(Message):
 
     def __init__(
         self,
-        cluster_id: str | None = None,
-        replica_id: int = -1,
-        replica_state: FetchRequestReplicaState = MISSING,
-        max_wait_ms: int = 0,
+        cluster_id: str | None = None,  # to be refused by another cluster
+        replica_id: int = -1,  # the follower's broker id, -1 for consumers
+        replica_state: FetchRequestReplicaState = MISSING,  # the follower, from v15 on here
+        max_wait_ms: int = 0,  # how long to wait for min_bytes
         min_bytes: int = 0,
-        max_bytes: int = 2147483647,
-        isolation_level: int = 0,
-        session_id: int = 0,
-        session_epoch: int = -1,
+        max_bytes: int = 2147483647,  # of the whole response; the first batch may exceed it
+        isolation_level: int = 0,  # 0 reads everything, 1 committed transactions only
+        session_id: int = 0,  # 0 for none or a new one
+        session_epoch: int = -1,  # 0 opens a session, -1 closes it or does without
         topics: list[FetchRequestTopic] = MISSING,
-        forgotten_topics_data: list[FetchRequestForgottenTopic] = MISSING,
-        rack_id: str = "",
+        forgotten_topics_data: list[FetchRequestForgottenTopic] = MISSING,  # what to take out of the session
+        rack_id: str = "",  # the consumer's rack, to read from a near replica
     ) -> None:
         self.cluster_id = cluster_id
         self.replica_id = replica_id
@@ -144,6 +153,8 @@ class FetchRequest(Message):
 
 
 class FetchResponseEpochEndOffset(Struct):
+    """Where the follower has to truncate."""
+
     __slots__ = ("epoch", "end_offset")
     FIELDS = (
         Field("epoch", "int32", 12, 17, default=-1),
@@ -160,6 +171,8 @@ class FetchResponseEpochEndOffset(Struct):
 
 
 class FetchResponseLeader(Struct):
+    """Where to ask instead."""
+
     __slots__ = ("leader_id", "leader_epoch")
     FIELDS = (
         Field("leader_id", "int32", 12, 17, default=-1),
@@ -169,13 +182,15 @@ class FetchResponseLeader(Struct):
     def __init__(
         self,
         leader_id: int = -1,
-        leader_epoch: int = -1,
+        leader_epoch: int = -1,  # counts the elections of the partition
     ) -> None:
         self.leader_id = leader_id
         self.leader_epoch = leader_epoch
 
 
 class FetchResponseSnapshotId(Struct):
+    """KRaft only."""
+
     __slots__ = ("end_offset", "epoch")
     FIELDS = (
         Field("end_offset", "int64", 12, 17, default=-1),
@@ -192,6 +207,8 @@ class FetchResponseSnapshotId(Struct):
 
 
 class FetchResponseAbortedTransaction(Struct):
+    """Null unless only committed records are read."""
+
     __slots__ = ("producer_id", "first_offset")
     FIELDS = (
         Field("producer_id", "int64", 4, 17, default=0),
@@ -227,15 +244,15 @@ class FetchResponsePartition(Struct):
         self,
         partition_index: int = 0,
         error_code: int = 0,
-        high_watermark: int = 0,
-        last_stable_offset: int = -1,
-        log_start_offset: int = -1,
-        diverging_epoch: FetchResponseEpochEndOffset = MISSING,
-        current_leader: FetchResponseLeader = MISSING,
-        snapshot_id: FetchResponseSnapshotId = MISSING,
-        aborted_transactions: list[FetchResponseAbortedTransaction] | None = MISSING,
-        preferred_read_replica: int = -1,
-        records: Records | None = b"",
+        high_watermark: int = 0,  # end of what all in-sync replicas have
+        last_stable_offset: int = -1,  # end of what belongs to no open transaction
+        log_start_offset: int = -1,  # first offset that the log still has, -1 for unknown
+        diverging_epoch: FetchResponseEpochEndOffset = MISSING,  # where the follower has to truncate
+        current_leader: FetchResponseLeader = MISSING,  # where to ask instead
+        snapshot_id: FetchResponseSnapshotId = MISSING,  # KRaft only
+        aborted_transactions: list[FetchResponseAbortedTransaction] | None = MISSING,  # null unless only committed records are read
+        preferred_read_replica: int = -1,  # a nearer replica to fetch from, -1 for none
+        records: Records | None = b"",  # whole batches as they lie in the log; the last may be cut short
     ) -> None:
         self.partition_index = partition_index
         self.error_code = error_code
@@ -270,6 +287,8 @@ class FetchResponseTopic(Struct):
 
 
 class FetchResponseEndpoint(Struct):
+    """Addresses of the leaders named above."""
+
     __slots__ = ("node_id", "host", "port", "rack")
     FIELDS = (
         Field("node_id", "int32", 16, 17, default=0),
@@ -306,11 +325,11 @@ class FetchResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
-        session_id: int = 0,
+        session_id: int = 0,  # 0 for no session
         responses: list[FetchResponseTopic] = MISSING,
-        node_endpoints: list[FetchResponseEndpoint] = MISSING,
+        node_endpoints: list[FetchResponseEndpoint] = MISSING,  # addresses of the leaders named above
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

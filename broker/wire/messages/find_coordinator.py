@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/10_find_coordinator.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/10_find_coordinator.msg."""
+"""Finds the broker that coordinates a group (key type 0) or a transactional id (1).
+
+v0 knows groups only, v4 on asks for several keys at once.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ class FindCoordinatorRequest(Message):
 
     def __init__(
         self,
-        key: str = "",
-        key_type: int = 0,
-        coordinator_keys: list[str] = MISSING,
+        key: str = "",  # group or transactional id
+        key_type: int = 0,  # 0 group, 1 transaction, 2 share group
+        coordinator_keys: list[str] = MISSING,  # several keys of the same type
     ) -> None:
         self.key = key
         self.key_type = key_type
@@ -76,7 +79,7 @@ class FindCoordinatorResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         node_id: int = 0,

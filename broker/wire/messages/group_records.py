@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/group_records.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/group_records.msg."""
+"""Keys and values of __consumer_offsets: commits and groups. Each is preceded by its version as int16.
+
+Key versions tell the kinds apart: 0 and 1 are a commit, 2 is a group. A null value deletes.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +47,10 @@ class OffsetCommitValue(Message):
     def __init__(
         self,
         offset: int = 0,
-        leader_epoch: int = -1,
+        leader_epoch: int = -1,  # counts the elections of the partition
         metadata: str = "",
-        commit_timestamp: int = 0,
-        expire_timestamp: int = -1,
+        commit_timestamp: int = 0,  # milliseconds
+        expire_timestamp: int = -1,  # milliseconds, -1 for none
     ) -> None:
         self.offset = offset
         self.leader_epoch = leader_epoch
@@ -86,10 +89,10 @@ class GroupMetadataValueMember(Struct):
     def __init__(
         self,
         member_id: str = "",
-        group_instance_id: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
         client_id: str = "",
         client_host: str = "",
-        rebalance_timeout: int = -1,
+        rebalance_timeout: int = -1,  # milliseconds, as are all timeouts here
         session_timeout: int = 0,
         subscription: bytes = b"",
         assignment: bytes = b"",
@@ -123,7 +126,7 @@ class GroupMetadataValue(Message):
         generation: int = 0,
         protocol: str | None = "",
         leader: str | None = "",
-        current_state_timestamp: int = -1,
+        current_state_timestamp: int = -1,  # milliseconds; when the group came into its state
         members: list[GroupMetadataValueMember] = MISSING,
     ) -> None:
         self.protocol_type = protocol_type

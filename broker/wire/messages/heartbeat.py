@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/12_heartbeat.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/12_heartbeat.msg."""
+"""Keeps a member in its group, and tells it when the group rebalances."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HeartbeatRequest(Message):
         group_id: str = "",
         generation_id: int = 0,
         member_id: str = "",
-        group_instance_id: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
     ) -> None:
         self.group_id = group_id
         self.generation_id = generation_id
@@ -46,7 +46,7 @@ class HeartbeatResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

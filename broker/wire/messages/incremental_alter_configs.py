@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/44_incremental_alter_configs.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/44_incremental_alter_configs.msg."""
+"""Changes single configuration keys: set (0), delete (1), append to (2) or subtract from (3) a list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class IncrementalAlterConfigsRequestConfig(Struct):
     def __init__(
         self,
         name: str = "",
-        config_operation: int = 0,
+        config_operation: int = 0,  # 0 set, 1 delete, 2 append, 3 subtract
         value: str | None = "",
     ) -> None:
         self.name = name
@@ -38,7 +38,7 @@ class IncrementalAlterConfigsRequestResource(Struct):
 
     def __init__(
         self,
-        resource_type: int = 0,
+        resource_type: int = 0,  # 2 topic, 4 broker, 8 logger, 16 client metrics
         resource_name: str = "",
         configs: list[IncrementalAlterConfigsRequestConfig] = MISSING,
     ) -> None:
@@ -60,7 +60,7 @@ class IncrementalAlterConfigsRequest(Message):
     def __init__(
         self,
         resources: list[IncrementalAlterConfigsRequestResource] = MISSING,
-        validate_only: bool = False,
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.resources: list[IncrementalAlterConfigsRequestResource] = [] if resources is MISSING else resources
         self.validate_only = validate_only
@@ -100,7 +100,7 @@ class IncrementalAlterConfigsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         responses: list[IncrementalAlterConfigsResponseResource] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/22_init_producer_id.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/22_init_producer_id.msg."""
+"""Hands out a producer id, for idempotence and transactions.
+
+v3 on may name the current id and epoch, to bump the epoch instead.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ class InitProducerIdRequest(Message):
 
     def __init__(
         self,
-        transactional_id: str | None = "",
-        transaction_timeout_ms: int = 0,
-        producer_id: int = -1,
+        transactional_id: str | None = "",  # null for idempotence alone
+        transaction_timeout_ms: int = 0,  # after which the coordinator aborts
+        producer_id: int = -1,  # the id whose epoch is to be bumped; -1 for a new id
         producer_epoch: int = -1,
     ) -> None:
         self.transactional_id = transactional_id
@@ -48,7 +51,7 @@ class InitProducerIdResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         producer_id: int = -1,
         producer_epoch: int = 0,

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/11_join_group.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/11_join_group.msg."""
+"""Joins a consumer group, and learns its generation and, as the leader, its members.
+
+v1 adds the rebalance timeout, v4 makes a new member join twice (first to be given its id), v5 adds static membership, v7
+the protocol type in the response, v8 a reason, v9 lets a returning leader skip the assignment.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ __all__ = ["JoinGroupRequest", "JoinGroupRequestProtocol", "JoinGroupResponse", 
 
 
 class JoinGroupRequestProtocol(Struct):
+    """Ways to assign that the member supports, best first."""
+
     __slots__ = ("name", "metadata")
     FIELDS = (
         Field("name", "string", 0, 9, default=""),
@@ -19,7 +25,7 @@ class JoinGroupRequestProtocol(Struct):
     def __init__(
         self,
         name: str = "",
-        metadata: bytes = b"",
+        metadata: bytes = b"",  # the member's subscription, opaque to the broker
     ) -> None:
         self.name = name
         self.metadata = metadata
@@ -44,13 +50,13 @@ class JoinGroupRequest(Message):
     def __init__(
         self,
         group_id: str = "",
-        session_timeout_ms: int = 0,
-        rebalance_timeout_ms: int = -1,
-        member_id: str = "",
-        group_instance_id: str | None = None,
-        protocol_type: str = "",
-        protocols: list[JoinGroupRequestProtocol] = MISSING,
-        reason: str | None = None,
+        session_timeout_ms: int = 0,  # without a heartbeat for this long the member is out
+        rebalance_timeout_ms: int = -1,  # how long members have to rejoin; -1: the session timeout
+        member_id: str = "",  # empty for a new member
+        group_instance_id: str | None = None,  # the member's static id
+        protocol_type: str = "",  # `consumer`, `connect`
+        protocols: list[JoinGroupRequestProtocol] = MISSING,  # ways to assign that the member supports, best first
+        reason: str | None = None,  # why it joins, for the log
     ) -> None:
         self.group_id = group_id
         self.session_timeout_ms = session_timeout_ms
@@ -63,6 +69,8 @@ class JoinGroupRequest(Message):
 
 
 class JoinGroupResponseMember(Struct):
+    """For the leader only."""
+
     __slots__ = ("member_id", "group_instance_id", "metadata")
     FIELDS = (
         Field("member_id", "string", 0, 9, default=""),
@@ -72,9 +80,9 @@ class JoinGroupResponseMember(Struct):
 
     def __init__(
         self,
-        member_id: str = "",
-        group_instance_id: str | None = None,
-        metadata: bytes = b"",
+        member_id: str = "",  # the member's own id, given here when it is new
+        group_instance_id: str | None = None,  # the member's static id
+        metadata: bytes = b"",  # the member's subscription
     ) -> None:
         self.member_id = member_id
         self.group_instance_id = group_instance_id
@@ -100,15 +108,15 @@ class JoinGroupResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         generation_id: int = -1,
         protocol_type: str | None = None,
-        protocol_name: str | None = "",
-        leader: str = "",
-        skip_assignment: bool = False,
-        member_id: str = "",
-        members: list[JoinGroupResponseMember] = MISSING,
+        protocol_name: str | None = "",  # the way to assign that was chosen
+        leader: str = "",  # member id of the leader
+        skip_assignment: bool = False,  # the assignment stands: the leader need not make one
+        member_id: str = "",  # the member's own id, given here when it is new
+        members: list[JoinGroupResponseMember] = MISSING,  # for the leader only
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

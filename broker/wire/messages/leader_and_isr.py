@@ -1,6 +1,11 @@
 # Written by `python -m broker.wire.generate` from schema/04_leader_and_isr.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/04_leader_and_isr.msg."""
+"""The controller tells a broker which replicas it leads or follows.
+
+v0-1 name the topic in each partition, v2 on groups partitions by topic and fences by broker epoch; v3 adds the
+replicas that come and go in a reassignment, v5 topic ids and whether the list is complete, v6 recovery after an unclean
+election, v7 the mark of a KRaft controller.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +35,16 @@ class LeaderAndIsrRequestPartition(Struct):
         self,
         topic_name: str = "",
         partition_index: int = 0,
-        controller_epoch: int = 0,
-        leader: int = 0,
-        leader_epoch: int = 0,
-        isr: list[int] = MISSING,
-        partition_epoch: int = 0,
+        controller_epoch: int = 0,  # counts the elections of the controller
+        leader: int = 0,  # -1 none, -2 the topic is being deleted
+        leader_epoch: int = 0,  # counts the elections of the partition
+        isr: list[int] = MISSING,  # in-sync replicas
+        partition_epoch: int = 0,  # version of the state znode
         replicas: list[int] = MISSING,
-        adding_replicas: list[int] = MISSING,
-        removing_replicas: list[int] = MISSING,
-        is_new: bool = False,
-        leader_recovery_state: int = 0,
+        adding_replicas: list[int] = MISSING,  # those that a reassignment adds
+        removing_replicas: list[int] = MISSING,  # those that it removes
+        is_new: bool = False,  # the replica does not exist yet
+        leader_recovery_state: int = 0,  # 0 recovered, 1 recovering from an unclean election
     ) -> None:
         self.topic_name = topic_name
         self.partition_index = partition_index
@@ -75,6 +80,8 @@ class LeaderAndIsrRequestTopic(Struct):
 
 
 class LeaderAndIsrRequestLiveLeader(Struct):
+    """Addresses of all leaders named."""
+
     __slots__ = ("broker_id", "host_name", "port")
     FIELDS = (
         Field("broker_id", "int32", 0, 7, default=0),
@@ -112,13 +119,13 @@ class LeaderAndIsrRequest(Message):
     def __init__(
         self,
         controller_id: int = 0,
-        is_kraft_controller: bool = False,
-        controller_epoch: int = 0,
-        broker_epoch: int = -1,
-        type: int = 0,
+        is_kraft_controller: bool = False,  # never true with ZooKeeper
+        controller_epoch: int = 0,  # counts the elections of the controller
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
+        type: int = 0,  # 0 unknown, 1 some partitions, 2 all that the broker has
         ungrouped_partition_states: list[LeaderAndIsrRequestPartition] = MISSING,
         topic_states: list[LeaderAndIsrRequestTopic] = MISSING,
-        live_leaders: list[LeaderAndIsrRequestLiveLeader] = MISSING,
+        live_leaders: list[LeaderAndIsrRequestLiveLeader] = MISSING,  # addresses of all leaders named
     ) -> None:
         self.controller_id = controller_id
         self.is_kraft_controller = is_kraft_controller

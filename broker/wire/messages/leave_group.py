@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/13_leave_group.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/13_leave_group.msg."""
+"""Takes members out of a group at once.
+
+v0-2 take out one, v3 on several, also by their static id; v5 adds a reason.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ class LeaveGroupRequestMember(Struct):
     def __init__(
         self,
         member_id: str = "",
-        group_instance_id: str | None = None,
-        reason: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
+        reason: str | None = None,  # why it leaves, for the log
     ) -> None:
         self.member_id = member_id
         self.group_instance_id = group_instance_id
@@ -61,7 +64,7 @@ class LeaveGroupResponseMember(Struct):
     def __init__(
         self,
         member_id: str = "",
-        group_instance_id: str | None = "",
+        group_instance_id: str | None = "",  # the member's static id
         error_code: int = 0,
     ) -> None:
         self.member_id = member_id
@@ -82,7 +85,7 @@ class LeaveGroupResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         members: list[LeaveGroupResponseMember] = MISSING,
     ) -> None:

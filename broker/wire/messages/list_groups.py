@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/16_list_groups.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/16_list_groups.msg."""
+"""Groups whose coordinator is the receiver. v4 filters by state, v5 by type."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ListGroupsRequest(Message):
 
     def __init__(
         self,
-        states_filter: list[str] = MISSING,
-        types_filter: list[str] = MISSING,
+        states_filter: list[str] = MISSING,  # none for all states
+        types_filter: list[str] = MISSING,  # none for all types
     ) -> None:
         self.states_filter: list[str] = [] if states_filter is MISSING else states_filter
         self.types_filter: list[str] = [] if types_filter is MISSING else types_filter
@@ -63,7 +63,7 @@ class ListGroupsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         groups: list[ListGroupsResponseGroup] = MISSING,
     ) -> None:

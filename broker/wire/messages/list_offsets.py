@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/02_list_offsets.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/02_list_offsets.msg."""
+"""Looks up offsets by timestamp: -1 is the end of the log, -2 its start, -3 the record with the largest timestamp.
+
+v0 answers with a list of offsets, v1 on with one offset and its timestamp. v7 allows -3, v8 -4 (first local offset of
+a tiered log), v9 -5 (last tiered offset).
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,9 @@ class ListOffsetsRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        current_leader_epoch: int = -1,
-        timestamp: int = 0,
-        max_num_offsets: int = 1,
+        current_leader_epoch: int = -1,  # the epoch that the sender knows, to be fenced by; -1 for none
+        timestamp: int = 0,  # milliseconds, or one of the negative numbers above
+        max_num_offsets: int = 1,  # how many segment starts to list
     ) -> None:
         self.partition_index = partition_index
         self.current_leader_epoch = current_leader_epoch
@@ -60,8 +64,8 @@ class ListOffsetsRequest(Message):
 
     def __init__(
         self,
-        replica_id: int = 0,
-        isolation_level: int = 0,
+        replica_id: int = 0,  # the follower's broker id, -1 for consumers
+        isolation_level: int = 0,  # 0 reads everything, 1 committed transactions only
         topics: list[ListOffsetsRequestTopic] = MISSING,
     ) -> None:
         self.replica_id = replica_id
@@ -84,10 +88,10 @@ class ListOffsetsResponsePartition(Struct):
         self,
         partition_index: int = 0,
         error_code: int = 0,
-        old_style_offsets: list[int] = MISSING,
-        timestamp: int = -1,
-        offset: int = -1,
-        leader_epoch: int = -1,
+        old_style_offsets: list[int] = MISSING,  # newest first
+        timestamp: int = -1,  # of the record found; -1 for none
+        offset: int = -1,  # -1 where no record is that late
+        leader_epoch: int = -1,  # counts the elections of the partition
     ) -> None:
         self.partition_index = partition_index
         self.error_code = error_code
@@ -125,7 +129,7 @@ class ListOffsetsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[ListOffsetsResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/46_list_partition_reassignments.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/46_list_partition_reassignments.msg."""
+"""Reassignments under way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["ListPartitionReassignmentsRequest", "ListPartitionReassignmentsReque
 
 
 class ListPartitionReassignmentsRequestTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("name", "partition_indexes")
     FIELDS = (
         Field("name", "string", 0, 0, default=""),
@@ -38,7 +40,7 @@ class ListPartitionReassignmentsRequest(Message):
     def __init__(
         self,
         timeout_ms: int = 60000,
-        topics: list[ListPartitionReassignmentsRequestTopic] | None = None,
+        topics: list[ListPartitionReassignmentsRequestTopic] | None = None,  # null for all
     ) -> None:
         self.timeout_ms = timeout_ms
         self.topics = topics
@@ -96,7 +98,7 @@ class ListPartitionReassignmentsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         topics: list[ListPartitionReassignmentsResponseTopic] = MISSING,

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/66_list_transactions.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/66_list_transactions.msg."""
+"""Transactions whose coordinator is the receiver. v1 filters by duration."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ListTransactionsRequest(Message):
 
     def __init__(
         self,
-        state_filters: list[str] = MISSING,
+        state_filters: list[str] = MISSING,  # none for all
         producer_id_filters: list[int] = MISSING,
-        duration_filter: int = -1,
+        duration_filter: int = -1,  # milliseconds that it has been open at least; negative for any
     ) -> None:
         self.state_filters: list[str] = [] if state_filters is MISSING else state_filters
         self.producer_id_filters: list[int] = [] if producer_id_filters is MISSING else producer_id_filters
@@ -64,7 +64,7 @@ class ListTransactionsResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         unknown_state_filters: list[str] = MISSING,
         transaction_states: list[ListTransactionsResponseTransaction] = MISSING,

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/03_metadata.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/03_metadata.msg."""
+"""Brokers, topics and partitions of the cluster, as far as the receiver knows them.
+
+v0 says all topics with an empty list, later versions with null; v4 can forbid creation of topics that are missing, v10
+adds topic ids, v12 allows to ask by id. From v11 on the cluster's own operations are asked of DescribeCluster.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ __all__ = ["MetadataRequest", "MetadataRequestTopic", "MetadataResponse", "Metad
 
 
 class MetadataRequestTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("topic_id", "name")
     FIELDS = (
         Field("topic_id", "uuid", 10, 12, default=NO_UUID, ignorable=True),
@@ -18,8 +24,8 @@ class MetadataRequestTopic(Struct):
 
     def __init__(
         self,
-        topic_id: bytes = NO_UUID,
-        name: str | None = "",
+        topic_id: bytes = NO_UUID,  # zero to ask by name
+        name: str | None = "",  # null to ask by id
     ) -> None:
         self.topic_id = topic_id
         self.name = name
@@ -39,8 +45,8 @@ class MetadataRequest(Message):
 
     def __init__(
         self,
-        topics: list[MetadataRequestTopic] | None = MISSING,
-        allow_auto_topic_creation: bool = True,
+        topics: list[MetadataRequestTopic] | None = MISSING,  # null for all
+        allow_auto_topic_creation: bool = True,  # if the broker's auto.create.topics.enable agrees
         include_cluster_authorized_operations: bool = False,
         include_topic_authorized_operations: bool = False,
     ) -> None:
@@ -88,11 +94,11 @@ class MetadataResponsePartition(Struct):
         self,
         error_code: int = 0,
         partition_index: int = 0,
-        leader_id: int = 0,
-        leader_epoch: int = -1,
-        replica_nodes: list[int] = MISSING,
-        isr_nodes: list[int] = MISSING,
-        offline_replicas: list[int] = MISSING,
+        leader_id: int = 0,  # -1 for none
+        leader_epoch: int = -1,  # counts the elections of the partition
+        replica_nodes: list[int] = MISSING,  # the preferred leader first
+        isr_nodes: list[int] = MISSING,  # in-sync replicas
+        offline_replicas: list[int] = MISSING,  # on brokers that are down
     ) -> None:
         self.error_code = error_code
         self.partition_index = partition_index
@@ -119,9 +125,9 @@ class MetadataResponseTopic(Struct):
         error_code: int = 0,
         name: str | None = "",
         topic_id: bytes = NO_UUID,
-        is_internal: bool = False,
+        is_internal: bool = False,  # __consumer_offsets and its like
         partitions: list[MetadataResponsePartition] = MISSING,
-        topic_authorized_operations: int = -2147483648,
+        topic_authorized_operations: int = -2147483648,  # bits by operation; the default says that nobody asked
     ) -> None:
         self.error_code = error_code
         self.name = name
@@ -147,12 +153,12 @@ class MetadataResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         brokers: list[MetadataResponseBroker] = MISSING,
         cluster_id: str | None = None,
-        controller_id: int = -1,
+        controller_id: int = -1,  # -1 for none
         topics: list[MetadataResponseTopic] = MISSING,
-        cluster_authorized_operations: int = -2147483648,
+        cluster_authorized_operations: int = -2147483648,  # bits by operation; the default says that nobody asked
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.brokers: list[MetadataResponseBroker] = [] if brokers is MISSING else brokers

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/08_offset_commit.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/08_offset_commit.msg."""
+"""Stores how far a group has read.
+
+v1 adds generation and member, v2-4 a retention time, v5 drops it again, v6 adds leader epochs, v7 static membership.
+v9 is for the new group protocol as well, with the same layout.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,9 @@ class OffsetCommitRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        committed_offset: int = 0,
-        committed_leader_epoch: int = -1,
-        commit_timestamp: int = -1,
+        committed_offset: int = 0,  # the next one to read
+        committed_leader_epoch: int = -1,  # of the last record read, -1 for unknown
+        commit_timestamp: int = -1,  # v1 only; -1 for now
         committed_metadata: str | None = "",
     ) -> None:
         self.partition_index = partition_index
@@ -67,10 +71,10 @@ class OffsetCommitRequest(Message):
     def __init__(
         self,
         group_id: str = "",
-        generation_id_or_member_epoch: int = -1,
-        member_id: str = "",
-        group_instance_id: str | None = None,
-        retention_time_ms: int = -1,
+        generation_id_or_member_epoch: int = -1,  # -1 outside of a group
+        member_id: str = "",  # empty outside of a group
+        group_instance_id: str | None = None,  # the member's static id
+        retention_time_ms: int = -1,  # -1 for what the broker is configured to
         topics: list[OffsetCommitRequestTopic] = MISSING,
     ) -> None:
         self.group_id = group_id
@@ -125,7 +129,7 @@ class OffsetCommitResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[OffsetCommitResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

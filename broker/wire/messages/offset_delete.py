@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/47_offset_delete.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/47_offset_delete.msg."""
+"""Deletes what a group has committed on partitions."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class OffsetDeleteResponse(Message):
     def __init__(
         self,
         error_code: int = 0,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[OffsetDeleteResponseTopic] = MISSING,
     ) -> None:
         self.error_code = error_code

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/09_offset_fetch.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/09_offset_fetch.msg."""
+"""Reads what groups have committed.
+
+From v2 on null asks for all topics, v5 adds leader epochs, v7 waits for pending transactions, v8 asks for several groups
+at once, v9 fences by member epoch.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ __all__ = ["OffsetFetchRequest", "OffsetFetchRequestGroup", "OffsetFetchRequestG
 
 
 class OffsetFetchRequestTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("name", "partition_indexes")
     FIELDS = (
         Field("name", "string", 0, 7, default=""),
@@ -26,6 +32,8 @@ class OffsetFetchRequestTopic(Struct):
 
 
 class OffsetFetchRequestGroupTopic(Struct):
+    """Null for all."""
+
     __slots__ = ("name", "partition_indexes")
     FIELDS = (
         Field("name", "string", 8, 9, default=""),
@@ -55,7 +63,7 @@ class OffsetFetchRequestGroup(Struct):
         group_id: str = "",
         member_id: str | None = None,
         member_epoch: int = -1,
-        topics: list[OffsetFetchRequestGroupTopic] | None = MISSING,
+        topics: list[OffsetFetchRequestGroupTopic] | None = MISSING,  # null for all
     ) -> None:
         self.group_id = group_id
         self.member_id = member_id
@@ -78,9 +86,9 @@ class OffsetFetchRequest(Message):
     def __init__(
         self,
         group_id: str = "",
-        topics: list[OffsetFetchRequestTopic] | None = MISSING,
+        topics: list[OffsetFetchRequestTopic] | None = MISSING,  # null for all
         groups: list[OffsetFetchRequestGroup] = MISSING,
-        require_stable: bool = False,
+        require_stable: bool = False,  # fail rather than answer while a transaction is open
     ) -> None:
         self.group_id = group_id
         self.topics: list[OffsetFetchRequestTopic] | None = [] if topics is MISSING else topics
@@ -101,7 +109,7 @@ class OffsetFetchResponsePartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        committed_offset: int = 0,
+        committed_offset: int = 0,  # -1 for none
         committed_leader_epoch: int = -1,
         metadata: str | None = "",
         error_code: int = 0,
@@ -142,7 +150,7 @@ class OffsetFetchResponseGroupPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        committed_offset: int = 0,
+        committed_offset: int = 0,  # -1 for none
         committed_leader_epoch: int = -1,
         metadata: str | None = "",
         error_code: int = 0,
@@ -203,7 +211,7 @@ class OffsetFetchResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[OffsetFetchResponseTopic] = MISSING,
         error_code: int = 0,
         groups: list[OffsetFetchResponseGroup] = MISSING,

@@ -1,6 +1,9 @@
 # Written by `python -m broker.wire.generate` from schema/23_offset_for_leader_epoch.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/23_offset_for_leader_epoch.msg."""
+"""Where a leader epoch ends in the leader's log: followers and consumers truncate by it.
+
+v1 returns the epoch that was found, v2 adds fencing, v3 says who asks.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ class OffsetForLeaderEpochRequestPartition(Struct):
     def __init__(
         self,
         partition: int = 0,
-        current_leader_epoch: int = -1,
-        leader_epoch: int = 0,
+        current_leader_epoch: int = -1,  # the epoch that the sender knows, to be fenced by; -1 for none
+        leader_epoch: int = 0,  # the epoch whose end is asked for
     ) -> None:
         self.partition = partition
         self.current_leader_epoch = current_leader_epoch
@@ -56,7 +59,7 @@ class OffsetForLeaderEpochRequest(Message):
 
     def __init__(
         self,
-        replica_id: int = -2,
+        replica_id: int = -2,  # the follower's broker id, -2 for versions without one, -1 for consumers
         topics: list[OffsetForLeaderEpochRequestTopic] = MISSING,
     ) -> None:
         self.replica_id = replica_id
@@ -76,8 +79,8 @@ class OffsetForLeaderEpochResponsePartition(Struct):
         self,
         error_code: int = 0,
         partition: int = 0,
-        leader_epoch: int = -1,
-        end_offset: int = -1,
+        leader_epoch: int = -1,  # the epoch found: the largest not above the one asked for
+        end_offset: int = -1,  # first offset after that epoch, -1 for unknown
     ) -> None:
         self.error_code = error_code
         self.partition = partition
@@ -113,7 +116,7 @@ class OffsetForLeaderEpochResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[OffsetForLeaderEpochResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/principal.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/principal.msg."""
+"""Who sent a request that is forwarded in an Envelope. Preceded by its version as int16."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DefaultPrincipalData(Message):
         self,
         type: str = "",
         name: str = "",
-        token_authenticated: bool = False,
+        token_authenticated: bool = False,  # by a delegation token
     ) -> None:
         self.type = type
         self.name = name

@@ -1,6 +1,11 @@
 # Written by `python -m broker.wire.generate` from schema/00_produce.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/00_produce.msg."""
+"""Appends record batches to partitions that the receiver leads.
+
+v0-1 carry messages of format v0, v2 format v1, v3 on one batch of format v2 for each partition; zstd needs v7.
+v1 adds throttling, v3 transactions, v5 the log's start, v8 reasons for refused records, v10 tells who leads instead.
+With acks 0 there is no response at all.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ class ProduceRequestPartition(Struct):
     def __init__(
         self,
         index: int = 0,
-        records: Records | None = b"",
+        records: Records | None = b"",  # one batch of format v2, message sets in v0-2
     ) -> None:
         self.index = index
         self.records = records
@@ -55,9 +60,9 @@ class ProduceRequest(Message):
 
     def __init__(
         self,
-        transactional_id: str | None = None,
-        acks: int = 0,
-        timeout_ms: int = 0,
+        transactional_id: str | None = None,  # null outside of a transaction
+        acks: int = 0,  # 0: no answer; 1: the leader alone; -1: all in-sync replicas
+        timeout_ms: int = 0,  # how long to wait for the replicas
         topic_data: list[ProduceRequestTopic] = MISSING,
     ) -> None:
         self.transactional_id = transactional_id
@@ -67,6 +72,8 @@ class ProduceRequest(Message):
 
 
 class ProduceResponseRecordError(Struct):
+    """Which records made the batch be refused."""
+
     __slots__ = ("batch_index", "batch_index_error_message")
     FIELDS = (
         Field("batch_index", "int32", 8, 11, default=0),
@@ -75,7 +82,7 @@ class ProduceResponseRecordError(Struct):
 
     def __init__(
         self,
-        batch_index: int = 0,
+        batch_index: int = 0,  # position in the batch
         batch_index_error_message: str | None = None,
     ) -> None:
         self.batch_index = batch_index
@@ -83,6 +90,8 @@ class ProduceResponseRecordError(Struct):
 
 
 class ProduceResponseLeader(Struct):
+    """Where to ask instead."""
+
     __slots__ = ("leader_id", "leader_epoch")
     FIELDS = (
         Field("leader_id", "int32", 10, 11, default=-1),
@@ -92,7 +101,7 @@ class ProduceResponseLeader(Struct):
     def __init__(
         self,
         leader_id: int = -1,
-        leader_epoch: int = -1,
+        leader_epoch: int = -1,  # counts the elections of the partition
     ) -> None:
         self.leader_id = leader_id
         self.leader_epoch = leader_epoch
@@ -115,12 +124,12 @@ class ProduceResponsePartition(Struct):
         self,
         index: int = 0,
         error_code: int = 0,
-        base_offset: int = 0,
-        log_append_time_ms: int = -1,
-        log_start_offset: int = -1,
-        record_errors: list[ProduceResponseRecordError] = MISSING,
+        base_offset: int = 0,  # offset of the first record
+        log_append_time_ms: int = -1,  # -1 where the records keep their own time
+        log_start_offset: int = -1,  # first offset that the log still has, -1 for unknown
+        record_errors: list[ProduceResponseRecordError] = MISSING,  # which records made the batch be refused
         error_message: str | None = None,
-        current_leader: ProduceResponseLeader = MISSING,
+        current_leader: ProduceResponseLeader = MISSING,  # where to ask instead
     ) -> None:
         self.index = index
         self.error_code = error_code
@@ -149,6 +158,8 @@ class ProduceResponseTopic(Struct):
 
 
 class ProduceResponseEndpoint(Struct):
+    """Addresses of the leaders named above."""
+
     __slots__ = ("node_id", "host", "port", "rack")
     FIELDS = (
         Field("node_id", "int32", 10, 11, default=0),
@@ -184,8 +195,8 @@ class ProduceResponse(Message):
     def __init__(
         self,
         responses: list[ProduceResponseTopic] = MISSING,
-        throttle_time_ms: int = 0,
-        node_endpoints: list[ProduceResponseEndpoint] = MISSING,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
+        node_endpoints: list[ProduceResponseEndpoint] = MISSING,  # addresses of the leaders named above
     ) -> None:
         self.responses: list[ProduceResponseTopic] = [] if responses is MISSING else responses
         self.throttle_time_ms = throttle_time_ms

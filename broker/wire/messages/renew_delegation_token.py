@@ -1,5 +1,5 @@
 # Written by `python -m broker.wire.generate` from schema/39_renew_delegation_token.msg; edit that file instead.
-"""Messages of schema/39_renew_delegation_token.msg."""
+"""Prolongs a delegation token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RenewDelegationTokenResponse(Message):
         self,
         error_code: int = 0,
         expiry_timestamp_ms: int = 0,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
     ) -> None:
         self.error_code = error_code
         self.expiry_timestamp_ms = expiry_timestamp_ms

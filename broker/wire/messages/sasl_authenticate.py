@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/36_sasl_authenticate.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/36_sasl_authenticate.msg."""
+"""One step of a SASL exchange. v1 adds the session's lifetime."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SaslAuthenticateResponse(Message):
         error_code: int = 0,
         error_message: str | None = "",
         auth_bytes: bytes = b"",
-        session_lifetime_ms: int = 0,
+        session_lifetime_ms: int = 0,  # after which to authenticate again; 0 for never
     ) -> None:
         self.error_code = error_code
         self.error_message = error_message

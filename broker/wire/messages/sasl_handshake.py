@@ -1,5 +1,5 @@
 # Written by `python -m broker.wire.generate` from schema/17_sasl_handshake.msg; edit that file instead.
-"""Messages of schema/17_sasl_handshake.msg."""
+"""Chooses a SASL mechanism. v0 is followed by raw SASL frames, v1 by SaslAuthenticate."""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/05_stop_replica.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/05_stop_replica.msg."""
+"""The controller tells a broker to stop following, and to delete, replicas.
+
+v0 lists partitions one by one, v1 groups them by topic and adds the broker epoch, v3 decides deletion for each partition
+and adds the leader epoch (-2 when the topic is being deleted), v4 the mark of a KRaft controller.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +56,8 @@ class StopReplicaRequestPartition(Struct):
     def __init__(
         self,
         partition_index: int = 0,
-        leader_epoch: int = -1,
-        delete_partition: bool = False,
+        leader_epoch: int = -1,  # -2 deletes whatever epoch the replica has
+        delete_partition: bool = False,  # whether to delete the log too
     ) -> None:
         self.partition_index = partition_index
         self.leader_epoch = leader_epoch
@@ -95,10 +99,10 @@ class StopReplicaRequest(Message):
     def __init__(
         self,
         controller_id: int = 0,
-        is_kraft_controller: bool = False,
-        controller_epoch: int = 0,
-        broker_epoch: int = -1,
-        delete_partitions: bool = False,
+        is_kraft_controller: bool = False,  # never true with ZooKeeper
+        controller_epoch: int = 0,  # counts the elections of the controller
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
+        delete_partitions: bool = False,  # whether to delete the logs too
         ungrouped_partitions: list[StopReplicaRequestPartitionV0] = MISSING,
         topics: list[StopReplicaRequestTopicV1] = MISSING,
         topic_states: list[StopReplicaRequestTopic] = MISSING,

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/14_sync_group.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/14_sync_group.msg."""
+"""The group's leader hands out assignments, and every member receives its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ __all__ = ["SyncGroupRequest", "SyncGroupRequestAssignment", "SyncGroupResponse"
 
 
 class SyncGroupRequestAssignment(Struct):
+    """From the leader only."""
+
     __slots__ = ("member_id", "assignment")
     FIELDS = (
         Field("member_id", "string", 0, 5, default=""),
@@ -19,7 +21,7 @@ class SyncGroupRequestAssignment(Struct):
     def __init__(
         self,
         member_id: str = "",
-        assignment: bytes = b"",
+        assignment: bytes = b"",  # opaque to the broker
     ) -> None:
         self.member_id = member_id
         self.assignment = assignment
@@ -45,10 +47,10 @@ class SyncGroupRequest(Message):
         group_id: str = "",
         generation_id: int = 0,
         member_id: str = "",
-        group_instance_id: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
         protocol_type: str | None = None,
         protocol_name: str | None = None,
-        assignments: list[SyncGroupRequestAssignment] = MISSING,
+        assignments: list[SyncGroupRequestAssignment] = MISSING,  # from the leader only
     ) -> None:
         self.group_id = group_id
         self.generation_id = generation_id
@@ -74,11 +76,11 @@ class SyncGroupResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         protocol_type: str | None = None,
         protocol_name: str | None = None,
-        assignment: bytes = b"",
+        assignment: bytes = b"",  # the member's own, opaque to the broker
     ) -> None:
         self.throttle_time_ms = throttle_time_ms
         self.error_code = error_code

@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/transaction_records.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/transaction_records.msg."""
+"""Keys and values of __transaction_state. Each is preceded by its version as int16."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class TransactionLogKey(Message):
 
 
 class TransactionLogValueTopic(Struct):
+    """Null where the transaction is empty."""
+
     __slots__ = ("topic", "partition_ids")
     FIELDS = (
         Field("topic", "string", 0, 1, default=""),
@@ -58,8 +60,8 @@ class TransactionLogValue(Message):
         producer_id: int = 0,
         producer_epoch: int = 0,
         transaction_timeout_ms: int = 0,
-        transaction_status: int = 0,
-        transaction_partitions: list[TransactionLogValueTopic] | None = MISSING,
+        transaction_status: int = 0,  # 0 Empty, 1 Ongoing, 2 PrepareCommit, 3 PrepareAbort, 4 CompleteCommit, 5 CompleteAbort, 6 Dead, 7 PrepareEpochFence
+        transaction_partitions: list[TransactionLogValueTopic] | None = MISSING,  # null where the transaction is empty
         transaction_last_update_timestamp_ms: int = 0,
         transaction_start_timestamp_ms: int = 0,
     ) -> None:

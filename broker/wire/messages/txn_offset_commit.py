@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/28_txn_offset_commit.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/28_txn_offset_commit.msg."""
+"""Stores a group's offsets as part of a transaction. v2 adds leader epochs, v3 the group's membership."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TxnOffsetCommitRequest(Message):
         producer_epoch: int = 0,
         generation_id: int = -1,
         member_id: str = "",
-        group_instance_id: str | None = None,
+        group_instance_id: str | None = None,  # the member's static id
         topics: list[TxnOffsetCommitRequestTopic] = MISSING,
     ) -> None:
         self.transactional_id = transactional_id
@@ -128,7 +128,7 @@ class TxnOffsetCommitResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         topics: list[TxnOffsetCommitResponseTopic] = MISSING,
     ) -> None:
         self.throttle_time_ms = throttle_time_ms

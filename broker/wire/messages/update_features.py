@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/57_update_features.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/57_update_features.msg."""
+"""Finalises feature levels of the whole cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UpdateFeaturesRequestFeature(Struct):
         feature: str = "",
         max_version_level: int = 0,
         allow_downgrade: bool = False,
-        upgrade_type: int = 1,
+        upgrade_type: int = 1,  # 1 upgrade only, 2 safe downgrade, 3 unsafe downgrade
     ) -> None:
         self.feature = feature
         self.max_version_level = max_version_level
@@ -46,7 +46,7 @@ class UpdateFeaturesRequest(Message):
         self,
         timeout_ms: int = 60000,
         feature_updates: list[UpdateFeaturesRequestFeature] = MISSING,
-        validate_only: bool = False,
+        validate_only: bool = False,  # check, and change nothing
     ) -> None:
         self.timeout_ms = timeout_ms
         self.feature_updates: list[UpdateFeaturesRequestFeature] = [] if feature_updates is MISSING else feature_updates
@@ -86,7 +86,7 @@ class UpdateFeaturesResponse(Message):
 
     def __init__(
         self,
-        throttle_time_ms: int = 0,
+        throttle_time_ms: int = 0,  # how long the client should pause, and is muted, for its quota
         error_code: int = 0,
         error_message: str | None = "",
         results: list[UpdateFeaturesResponseResult] = MISSING,

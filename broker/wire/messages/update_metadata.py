@@ -1,6 +1,10 @@
 # Written by `python -m broker.wire.generate` from schema/06_update_metadata.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/06_update_metadata.msg."""
+"""The controller tells a broker about live brokers and about leaders: what Metadata is answered from.
+
+v1 replaces host and port by endpoints, v2 adds racks, v3 listener names, v4 offline replicas, v5 groups partitions by
+topic and fences by broker epoch, v7 adds topic ids, v8 the mark of a KRaft controller.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,11 @@ class UpdateMetadataRequestPartition(Struct):
         self,
         topic_name: str = "",
         partition_index: int = 0,
-        controller_epoch: int = 0,
-        leader: int = 0,
-        leader_epoch: int = 0,
-        isr: list[int] = MISSING,
-        zk_version: int = 0,
+        controller_epoch: int = 0,  # counts the elections of the controller
+        leader: int = 0,  # -1 none, -2 the topic is being deleted
+        leader_epoch: int = 0,  # counts the elections of the partition
+        isr: list[int] = MISSING,  # in-sync replicas
+        zk_version: int = 0,  # version of the state znode
         replicas: list[int] = MISSING,
         offline_replicas: list[int] = MISSING,
     ) -> None:
@@ -79,7 +83,7 @@ class UpdateMetadataRequestEndpoint(Struct):
         port: int = 0,
         host: str = "",
         listener: str = "",
-        security_protocol: int = 0,
+        security_protocol: int = 0,  # 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL
     ) -> None:
         self.port = port
         self.host = host
@@ -131,10 +135,10 @@ class UpdateMetadataRequest(Message):
     def __init__(
         self,
         controller_id: int = 0,
-        is_kraft_controller: bool = False,
-        type: int = 0,
-        controller_epoch: int = 0,
-        broker_epoch: int = -1,
+        is_kraft_controller: bool = False,  # never true with ZooKeeper
+        type: int = 0,  # 0 unknown, 1 some partitions, 2 all
+        controller_epoch: int = 0,  # counts the elections of the controller
+        broker_epoch: int = -1,  # the registration's epoch: its znode's czxid
         ungrouped_partition_states: list[UpdateMetadataRequestPartition] = MISSING,
         topic_states: list[UpdateMetadataRequestTopic] = MISSING,
         live_brokers: list[UpdateMetadataRequestBroker] = MISSING,

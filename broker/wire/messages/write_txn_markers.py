@@ -1,6 +1,6 @@
 # Written by `python -m broker.wire.generate` from schema/27_write_txn_markers.msg; edit that file instead.
 # ruff: noqa: RUF023  (the order of fields is the order on the wire)
-"""Messages of schema/27_write_txn_markers.msg."""
+"""The transaction coordinator ends transactions on partitions that the receiver leads."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class WriteTxnMarkersRequestMarker(Struct):
         self,
         producer_id: int = 0,
         producer_epoch: int = 0,
-        transaction_result: bool = False,
+        transaction_result: bool = False,  # false aborts
         topics: list[WriteTxnMarkersRequestTopic] = MISSING,
-        coordinator_epoch: int = 0,
+        coordinator_epoch: int = 0,  # leader epoch of the transaction log
     ) -> None:
         self.producer_id = producer_id
         self.producer_epoch = producer_epoch
