@@ -6,12 +6,10 @@ was away cannot change anything (`DeposedError`). States are written with the ve
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
-
-import trio
 
 from broker.controller import znodes
 from broker.controller.decide import States
@@ -30,10 +28,10 @@ from coord.client import (
     Stat,
     Watcher,
 )
+from coord.client.nurseries import gather
 
 __all__ = ["ClusterStore", "DeposedError", "read_all", "read_brokers", "read_topics"]
 
-READS_AT_ONCE = 500
 OPS_AT_ONCE = 300
 """In one multi; a state is about 100 bytes, and a request must stay below 1 MB."""
 
@@ -55,8 +53,7 @@ async def read_all(client: Client, paths: Iterable[str]) -> Found:
         except NoNodeError:
             pass
 
-    for chunk in _chunks(paths, READS_AT_ONCE):
-        await _together(read, chunk)
+    await gather(read, list(paths))
     return found
 
 
@@ -174,9 +171,3 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     source = iter(items)
     while chunk := list(islice(source, size)):
         yield chunk
-
-
-async def _together(read: Callable[[str], Awaitable[None]], paths: Sequence[str]) -> None:
-    async with trio.open_nursery(strict_exception_groups=False) as nursery:
-        for path in paths:
-            nursery.start_soon(read, path)

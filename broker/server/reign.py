@@ -21,6 +21,7 @@ from broker.wire.errors import ErrorCode
 from broker.wire.fields import Message
 from broker.wire.messages import StopReplicaResponse
 from coord.client import BadVersionError, Client, ConnectionLossError, WatchEvent
+from coord.client.nurseries import flat_nursery
 from coord.kit.net import Network
 
 from .cluster_store import ClusterStore, DeposedError, read_brokers, read_topics
@@ -55,7 +56,7 @@ class Reign:
 
     async def run(self) -> None:
         """Reigns until deposed (returns) or until the session ends (its error)."""
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
+        async with flat_nursery() as nursery:
             self._nursery = nursery
             self.look("everything")
             try:
