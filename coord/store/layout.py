@@ -1,0 +1,88 @@
+"""Names in a data folder: `snapshot.<zxid>` and `log.<zxid of its first transaction>`, both in hexadecimal.
+
+Apache keeps them in `version-2` below dataDir and dataLogDir. A snapshot may end in `.gz` or `.snappy`. A file that is
+being written has a name that neither Apache nor we take for a snapshot, so a crash leaves nothing half done behind.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from coord.kit.disk import Disk
+
+__all__ = [
+    "VERSION_FOLDER",
+    "WRITING_PREFIX",
+    "Numbered",
+    "joined",
+    "log_name",
+    "logs_in",
+    "make_durable_dirs",
+    "remove_durably",
+    "snapshot_name",
+    "snapshots_in",
+]
+
+VERSION_FOLDER = "version-2"
+WRITING_PREFIX = "writing-"
+
+_LOG = re.compile(r"log\.([0-9a-f]{1,16})")
+_SNAPSHOT = re.compile(r"snapshot\.([0-9a-f]{1,16})(\.gz|\.snappy)?")
+
+
+class Numbered(NamedTuple):
+    """A file named by a zxid."""
+
+    zxid: int
+    name: str
+
+
+def joined(folder: str, name: str) -> str:
+    """A path below `folder`."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def log_name(zxid: int) -> str:
+    """The log whose first transaction is `zxid`."""
+    return f"log.{zxid:x}"
+
+
+def snapshot_name(zxid: int) -> str:
+    """The snapshot of the tree after `zxid`."""
+    return f"snapshot.{zxid:x}"
+
+
+def logs_in(disk: Disk, folder: str) -> list[Numbered]:
+    """The logs in a folder, oldest first; none when there is no folder."""
+    return _numbered(disk, folder, _LOG)
+
+
+def snapshots_in(disk: Disk, folder: str) -> list[Numbered]:
+    """The snapshots in a folder, valid or not, oldest first; none when there is no folder."""
+    return _numbered(disk, folder, _SNAPSHOT)
+
+
+def make_durable_dirs(disk: Disk, path: str) -> None:
+    """Makes a folder and those above it so that a crash cannot take them away again."""
+    missing = []
+    while path and not disk.exists(path):
+        missing.append(path)
+        path = path.rpartition("/")[0]
+    for folder in reversed(missing):
+        disk.make_dirs(folder)
+        disk.sync_dir(folder.rpartition("/")[0] or "/")
+
+
+def remove_durably(disk: Disk, folder: str, names: list[str]) -> None:
+    """Removes files one after the other: a crash leaves the last ones of the list, never a gap in it."""
+    for name in names:
+        disk.remove(joined(folder, name))
+        disk.sync_dir(folder)
+
+
+def _numbered(disk: Disk, folder: str, pattern: re.Pattern[str]) -> list[Numbered]:
+    if not disk.exists(folder):
+        return []
+    matches = [match for match in map(pattern.fullmatch, disk.names(folder)) if match]
+    return sorted(Numbered(int(match[1], 16), match[0]) for match in matches)

@@ -1,0 +1,235 @@
+"""A server's data folder as one thing: recovered at the start, then the log, the snapshots and the epochs of a run.
+
+The duties of order, which the caller keeps: a transaction is acknowledged after `sync` has returned for it; an epoch is
+promised after `epochs` holds it; between `received` and the end of `install` nothing is appended. An OSError from any
+verb that writes means that this disk can no longer be trusted with promises.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import trio
+
+from coord.kit.disk import Disk
+from coord.tree.frozen import Frozen
+from coord.tree.tree import Tree
+
+from .epochs import Epochs
+from .errors import DamagedFileError, StoreError
+from .layout import (
+    VERSION_FOLDER,
+    WRITING_PREFIX,
+    joined,
+    logs_in,
+    make_durable_dirs,
+    remove_durably,
+    snapshot_name,
+    snapshots_in,
+)
+from .purge import purge
+from .recovery import recover
+from .snapshot import write_snapshot, write_snapshot_now
+from .txnlog import TxnLog
+
+__all__ = ["Storage", "StorageOptions"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """Apache's settings of the same meaning.
+
+    snap_count, snap_size_bytes: a snapshot is due after between half of these and all of it (drawn anew each time, so
+    that the servers of an ensemble do not pause together). history_ratio: a learner is sent the log instead of a snapshot
+    while that is not longer than this part of one. slow_sync_seconds: a sync that takes longer gets a line in the log.
+    """
+
+    snap_count: int = 100_000
+    snap_size_bytes: int = 4 << 30
+    history_ratio: float = 0.33
+    slow_sync_seconds: float = 1.0
+    trust_empty: bool = False
+    extended_types: bool = False
+
+
+class Storage:
+    """The recovered data folder.
+
+    data_dir, log_dir: dataDir and dataLogDir, absolute; made when missing. tree: what was recovered; the owner's from
+    then on. epochs, log: see their modules. sync_seconds: how long the last sync took.
+    Raises OSError: with a text that names the file where the folder cannot be used as it is.
+    """
+
+    def __init__(
+        self, disk: Disk, data_dir: str, log_dir: str | None, random: Random, options: StorageOptions | None = None
+    ) -> None:
+        self._disk = disk
+        self._folder = joined(data_dir, VERSION_FOLDER)
+        log_folder = joined(log_dir or data_dir, VERSION_FOLDER)
+        self._random = random
+        self._options = options or StorageOptions()
+        self.sync_seconds = 0.0
+        self._received: int | None = None
+        self._history_trusted = True
+        self._snapping = False
+        make_durable_dirs(disk, self._folder)
+        make_durable_dirs(disk, log_folder)
+        self._check_folders(log_folder)
+        self.log = TxnLog(disk, log_folder)
+        self.tree = self._recover()
+        self.epochs = Epochs(disk, self._folder, self.tree.last_zxid)
+        self._draw_limits()
+
+    @property
+    def last_zxid(self) -> int:
+        """The last transaction appended, or recovered."""
+        return self.log.last_zxid
+
+    # ---- the log -----------------------------------------------------------------------------------------------------
+
+    def append(self, batch: Sequence[tuple[int, bytes]]) -> None:
+        """Writes (zxid, transaction) pairs at the end of the log, one write for all. Durable after `sync`."""
+        if self._received is not None:
+            raise StoreError(f"the snapshot received as of 0x{self._received:x} has to be durable before more is logged")
+        self.log.append(batch)
+        self._txns_left -= len(batch)
+
+    async def sync(self) -> None:
+        """Makes durable what was appended before the call. One at a time."""
+        start = trio.current_time()
+        await self.log.sync()
+        self.sync_seconds = trio.current_time() - start
+        if self.sync_seconds > self._options.slow_sync_seconds:
+            log.warning("syncing the log in %s took %.1f s: the disk is slow or shared", self.log.folder, self.sync_seconds)
+
+    def after(self, zxid: int) -> Iterator[tuple[int, bytes]] | None:
+        """The transactions that follow `zxid` on disk, without a gap. None when `zxid` itself is not there, or when that
+        would be more to send than a snapshot saves. The iterator raises OSError when the log cannot be read."""
+        size_max = self._snapshot_size() * self._options.history_ratio
+        if not self._history_trusted or self.log.size_from(zxid) > size_max:
+            return None
+        records = self.log.read_from(zxid)
+        first = next(records, None)
+        if first is None or first[0] != zxid:
+            return None
+        return self._guarded(records)
+
+    def _guarded(self, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        try:
+            yield from records
+        except DamagedFileError as error:
+            # The learner comes back; it must get a snapshot then, instead of the same log again.
+            self._history_trusted = False
+            log.error("%s; learners get snapshots from now on", error)
+            raise
+
+    # ---- snapshots ---------------------------------------------------------------------------------------------------
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Whether enough was logged since the last snapshot."""
+        return not self._snapping and (self._txns_left <= 0 or self.log.size >= self._size_max)
+
+    async def snapshot(self, frozen: Frozen) -> None:
+        """Begins a new log file and writes the cut, closing it; other tasks run meanwhile. One at a time."""
+        self._snapping = True
+        try:
+            self.log.roll()
+            self._draw_limits()
+            await write_snapshot(self._disk, self._folder, frozen)
+        finally:
+            frozen.close()
+            self._snapping = False
+
+    def received(self, zxid: int) -> None:
+        """The tree was replaced by a leader's, as of `zxid`: takes back what the log has behind that, durably.
+
+        Nothing can be appended before `install` is done.
+        """
+        self._received = zxid
+        self.log.truncate(zxid)
+
+    async def install(self, frozen: Frozen) -> None:
+        """Makes a tree that came from a leader the only one that a start can find; durable when it returns.
+
+        frozen: the cut of that tree; it is closed. Log and snapshots that did not lead to it are removed.
+        """
+        zxid = frozen.last_zxid
+        self.received(zxid)
+        try:
+            await write_snapshot(self._disk, self._folder, frozen)
+        finally:
+            frozen.close()
+        others = [name for _, name in reversed(snapshots_in(self._disk, self._folder)) if name != snapshot_name(zxid)]
+        remove_durably(self._disk, self._folder, others)
+        self.log.forget(zxid)
+        self._received = None
+        self._history_trusted = True
+        self._draw_limits()
+
+    def rewind(self, zxid: int) -> Tree:
+        """TRUNC: takes back everything behind `zxid`, durably, and returns the tree of that moment, from disk.
+
+        Raises OSError when no snapshot is old enough, or when the log does not hold `zxid`.
+        """
+        snapshots = snapshots_in(self._disk, self._folder)
+        if not snapshots or snapshots[0].zxid > zxid:
+            raise StoreError(f"{self._folder} has no snapshot from before 0x{zxid:x}, to which the leader wants us back")
+        newer = [name for number, name in reversed(snapshots) if number > zxid]
+        remove_durably(self._disk, self._folder, newer)  # first: a start would build on one that has lost its log
+        self.log.truncate(zxid)
+        tree = self._recover()
+        if tree.last_zxid != zxid:
+            raise StoreError(f"{self.log.folder} does not hold 0x{zxid:x}, to which the leader wants us back")
+        self.tree = tree
+        self._received = None
+        return tree
+
+    def purge(self, retain: int) -> list[str]:
+        """Removes old snapshots and logs, see `purge`; returns the paths."""
+        gone = purge(self._disk, self._folder, self.log, retain)
+        if gone:
+            log.info("purged %s", ", ".join(gone))
+        return gone
+
+    def close(self) -> None:
+        """Makes the log durable and lets go of it."""
+        self.log.close()
+
+    # ---- within ------------------------------------------------------------------------------------------------------
+
+    def _recover(self) -> Tree:
+        options = self._options
+        tree, from_snapshot = recover(
+            self._disk, self._folder, self.log, trust_empty=options.trust_empty, extended_types=options.extended_types
+        )
+        if not from_snapshot:  # a log that follows no snapshot would count as a loss
+            frozen = tree.freeze()
+            write_snapshot_now(self._disk, self._folder, frozen)
+            frozen.close()
+        return tree
+
+    def _check_folders(self, log_folder: str) -> None:
+        for name in self._disk.names(self._folder):
+            if name.startswith(WRITING_PREFIX):
+                self._disk.remove(joined(self._folder, name))
+        if log_folder == self._folder:
+            return
+        if logs_in(self._disk, self._folder):
+            raise StoreError(f"{self._folder} has logs, but dataLogDir says that they are in {log_folder}")
+        if snapshots_in(self._disk, log_folder):
+            raise StoreError(f"{log_folder} has snapshots, but dataDir says that they are in {self._folder}")
+
+    def _draw_limits(self) -> None:
+        half, size = self._options.snap_count // 2, self._options.snap_size_bytes // 2
+        self._txns_left = half + self._random.randrange(half + 1)
+        self._size_max = size + self._random.randrange(size + 1)
+
+    def _snapshot_size(self) -> int:
+        snapshots = snapshots_in(self._disk, self._folder)
+        return self._disk.size(joined(self._folder, snapshots[-1].name)) if snapshots else 0
