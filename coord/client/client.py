@@ -71,6 +71,7 @@ class Client(Operations):
         request_max: int = REQUEST_MAX,
     ) -> None:
         addresses, chroot = parse_connect_string(hosts)
+        random = random or Random()
         link = Link(
             addresses,
             deliver=self._deliver,
@@ -80,10 +81,11 @@ class Client(Operations):
             read_only=read_only,
             resume=resume,
             connect_stream=connect_stream,
-            random=random or Random(),
+            random=random,
             request_max=request_max,
         )
         super().__init__(link, chroot)
+        self._random = random
         self._session = link.session
         for scheme, data in auth:
             link.add_auth_soon(scheme, data)
@@ -165,6 +167,10 @@ class Client(Operations):
 
     # Convenience
 
+    def token(self) -> str:
+        """A name that nobody else has: 32 hexadecimal digits."""
+        return f"{self._random.getrandbits(128):032x}"
+
     async def delete_all(self, path: str) -> None:
         """Deletes a node and everything below it. Nodes that appear or vanish meanwhile are no error."""
         await delete_subtree(self, path)
@@ -210,6 +216,7 @@ async def connect(
     resume: Credentials | None = None,
     connect_stream: ConnectStream = open_stream,
     random: Random | None = None,
+    request_max: int = REQUEST_MAX,
 ) -> AsyncIterator[Client]:
     """A connected client for the length of the block; see `Client` for the arguments. Its session ends with the block.
 
@@ -225,6 +232,7 @@ async def connect(
         resume=resume,
         connect_stream=connect_stream,
         random=random,
+        request_max=request_max,
     )
     async with flat_nursery() as nursery:
         await nursery.start(client.run)

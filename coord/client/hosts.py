@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -11,6 +12,9 @@ from coord.errors import BadArgumentsError
 __all__ = ["DEFAULT_PORT", "Address", "Chroot", "Rota", "parse_connect_string"]
 
 DEFAULT_PORT = 2181
+
+_PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[^/\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]+)+")
+"""The rules of ZooKeeper's PathUtils: absolute, no empty, "." or ".." name, no character that cannot be displayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,16 @@ class Chroot:
         self.prefix = prefix
 
     def full(self, path: str) -> str:
-        """The server's path. Raises BadArgumentsError for one that cannot be a path, before it is glued to a prefix."""
-        if not path.startswith("/"):
+        """The server's path. Raises BadArgumentsError for what is none: servers answer some of these with NoNode."""
+        if _PATH.fullmatch(path) is None:
             raise BadArgumentsError(path)
         if not self.prefix:
             return path
         return self.prefix if path == "/" else self.prefix + path
+
+    def full_sequential(self, path: str) -> str:
+        """`full` for a path that the server completes by a number: `/queue/` is the start of one."""
+        return self.full(path + "0")[:-1]
 
     def local(self, path: str) -> str:
         """The user's path for a server's."""
@@ -74,8 +82,8 @@ def parse_connect_string(text: str) -> tuple[list[Address], Chroot]:
     """`host[:port][,host[:port]…][/chroot]`; IPv6 addresses in brackets. Raises ValueError with what is wrong."""
     hosts, slash, rest = text.strip().partition("/")
     prefix = (slash + rest).rstrip("/")
-    if "//" in prefix:
-        raise ValueError(f"the chroot in {text!r} has an empty name in it")
+    if prefix and _PATH.fullmatch(prefix) is None:
+        raise ValueError(f"the chroot in {text!r} is not a path")
     addresses = [_parse_address(part.strip(), text) for part in hosts.split(",") if part.strip()]
     if not addresses:
         raise ValueError(f"no server is named in {text!r}: host:port[,host:port…][/chroot] is expected")

@@ -44,6 +44,7 @@ __all__ = [
     "SetData",
     "create_mode",
     "create_request",
+    "full_path",
     "multi_request",
     "multi_results",
 ]
@@ -51,7 +52,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Creates a node; the result is its path, or (path, Stat) for containers, TTL nodes and `with_stat`."""
+    """Creates a node; the result is its path."""
 
     path: str
     data: bytes | None = b""
@@ -60,7 +61,6 @@ class Create:
     sequential: bool = False
     container: bool = False
     ttl_ms: int | None = None
-    with_stat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class GetChildren:
 
 MultiOp = Create | Delete | SetData | Check
 ReadOp = GetData | GetChildren
-Result: TypeAlias = "str | tuple[str, Stat] | Stat | tuple[bytes, Stat] | list[str] | CoordError | None"
+Result: TypeAlias = "str | Stat | tuple[bytes, Stat] | list[str] | CoordError | None"
 
 
 def create_mode(*, ephemeral: bool, sequential: bool, container: bool, ttl_ms: int | None) -> CreateMode:
@@ -134,13 +134,20 @@ def create_request(path: str, op: Create, *, with_stat: bool) -> tuple[OpCode, R
 
 def multi_request(ops: Sequence[MultiOp | ReadOp], chroot: Chroot) -> MultiRequest:
     """The request record."""
-    return MultiRequest([_request(op, chroot.full(op.path)) for op in ops])
+    return MultiRequest([_request(op, full_path(op, chroot)) for op in ops])
+
+
+def full_path(op: MultiOp | ReadOp, chroot: Chroot) -> str:
+    """The server's path of an operation. Raises BadArgumentsError."""
+    if isinstance(op, Create) and op.sequential:
+        return chroot.full_sequential(op.path)
+    return chroot.full(op.path)
 
 
 def _request(op: MultiOp | ReadOp, path: str) -> tuple[int, Record]:
     match op:
         case Create():
-            return create_request(path, op, with_stat=op.with_stat)
+            return create_request(path, op, with_stat=False)
         case Delete():
             return OpCode.DELETE, DeleteRequest(path, op.version)
         case SetData():
@@ -162,9 +169,7 @@ def _result(path: str, result: MultiResult, chroot: Chroot) -> Result:
     match result.response:
         case None if result.type == OpCode.ERROR and result.err:
             return error_of(result.err, path)
-        case Create2Response(path=created, stat=stat):
-            return chroot.local(created), stat
-        case CreateResponse(path=created):
+        case CreateResponse(path=created) | Create2Response(path=created):
             return chroot.local(created)
         case SetDataResponse(stat=stat):
             return stat

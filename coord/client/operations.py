@@ -46,7 +46,7 @@ from coord.wire.requests import Record
 from .calls import Watch, WatchRemoval, encode
 from .hosts import Chroot
 from .link import Link
-from .multi import Create, MultiOp, ReadOp, Result, create_request, multi_request, multi_results
+from .multi import Create, MultiOp, ReadOp, Result, create_request, full_path, multi_request, multi_results
 from .watches import Kind, WatchEvent
 
 __all__ = ["Operations", "Watcher"]
@@ -238,7 +238,7 @@ class Operations:
 
     async def _create(self, creation: Create, *, with_stat: bool) -> CreateResponse | Create2Response:
         path = creation.path
-        op, request = create_request(self._chroot.full(path), creation, with_stat=with_stat)
+        op, request = create_request(full_path(creation, self._chroot), creation, with_stat=with_stat)
         reply = await self._ask(op, request, path)
         response: CreateResponse | Create2Response
         if op is OpCode.CREATE:

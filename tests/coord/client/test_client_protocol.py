@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from math import inf
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from coord.client.calls import Call, Credentials, Event, Fired, Reply, StateChanged, Watch, WatchRemoval, encode
+from coord.client.calls import (
+    Call,
+    Credentials,
+    Event,
+    Fired,
+    Reply,
+    StateChanged,
+    Watch,
+    WatchRemoval,
+    encode,
+)
 from coord.client.protocol import OUTSTANDING_BYTES_MAX, OUTSTANDING_MAX, PING_INTERVAL_MAX, Session
 from coord.client.states import FINAL, MOVES, Move, State
 from coord.client.watches import Kind, WatchEvent
@@ -17,12 +28,19 @@ from coord.errors import (
     AuthFailedError,
     BadVersionError,
     ConnectionLossError,
-    CoordError,
     NoNodeError,
     SessionExpiredError,
 )
 from coord.wire.jute import Reader, Writer
-from coord.wire.ops import AUTH_XID, NOTIFICATION_XID, PING_XID, SET_WATCHES_XID, EventType, KeeperState, OpCode
+from coord.wire.ops import (
+    AUTH_XID,
+    NOTIFICATION_XID,
+    PING_XID,
+    SET_WATCHES_XID,
+    EventType,
+    KeeperState,
+    OpCode,
+)
 from coord.wire.records import ConnectRequest, ConnectResponse, SetWatches, SetWatches2, WatcherEvent
 from coord.wire.requests import Record
 
@@ -573,7 +591,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def receive(self, data: bytes, cuts: list[int]) -> None:
         edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             self.session.receive(data[start:end], self.now)
         self.drain()
 
@@ -644,8 +662,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert callable(ask)
         try:
             ask()
-        except CoordError as error:
-            assert isinstance(error, SessionExpiredError | AuthFailedError)
+        except (SessionExpiredError, AuthFailedError):
             assert self.session.state in FINAL or self.session._closing
         else:
             self.open_calls[call] = None
