@@ -119,7 +119,7 @@ def test_a_record_that_begins_at_the_end_of_a_sector() -> None:
     content = bytearray(HEADER + encode_records([first]))
     assert len(content) == 508
     content += encode_records([opaque(2, b"payload"), opaque(3)])
-    content[560] ^= 1
+    content[550] ^= 1
     assert ending_after_reading(file_of(bytes(content)))[1:] == (Ending.DAMAGED, 508)
 
 
