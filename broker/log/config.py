@@ -206,6 +206,11 @@ class LogConfig:
     compact: bool
     min_insync_replicas: int
 
+    @property
+    def limits_timestamps(self) -> bool:
+        """Whether a producer's timestamps may be refused at all."""
+        return min(self.timestamp_before_max_ms, self.timestamp_after_max_ms) < LONG_MAX
+
     @classmethod
     def of(cls, overrides: Mapping[str, str] | None = None, defaults: Mapping[str, str] | None = None) -> LogConfig:
         """The configuration of a topic: its own overrides, above the server's defaults, above the built-in ones.

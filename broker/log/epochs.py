@@ -9,11 +9,14 @@ again; what a power loss can take is only the start of an epoch that wrote nothi
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, bisect_right
 
 from coord.kit.disk import Disk
 
 from .checkpoints import read_rows, rewrite_rows
+
+log = logging.getLogger(__name__)
 
 __all__ = ["EPOCH_FILE", "NO_EPOCH", "NO_OFFSET", "EpochCache"]
 
@@ -94,4 +97,7 @@ class EpochCache:
 
     def _changed(self) -> None:
         self.latest = self._epochs[-1] if self._epochs else NO_EPOCH
-        rewrite_rows(self._disk, self._path, zip(self._epochs, self._starts, strict=True))
+        try:
+            rewrite_rows(self._disk, self._path, zip(self._epochs, self._starts, strict=True))
+        except OSError as error:  # the records that began the epoch are written already, and carry it
+            log.warning("%s cannot be written: %s", self._path, error)

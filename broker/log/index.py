@@ -10,8 +10,8 @@ The files carry no checksum. Whatever does not fit the rules or the log is not b
 first that cannot be true and tells whether there was one, and the caller rebuilds. Zeros behind the last entry are
 not damage but Apache's preallocation.
 
-New entries are saved in bunches (`unsaved`, `saved`), not at each append: a crash that loses them is a crash after
-which the segment is scanned anyway.
+New entries are saved in bunches (`save`), not at each append: a crash that loses them is a crash after which the
+segment is scanned anyway.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from bisect import bisect_right
 from operator import lt
 from struct import Struct
 
-__all__ = ["OFFSET_ENTRY", "TIME_ENTRY", "OffsetIndex", "TimeIndex"]
+from coord.kit.disk import Disk
+
+__all__ = ["OFFSET_ENTRY", "RELATIVE_MAX", "TIME_ENTRY", "OffsetIndex", "TimeIndex"]
 
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")
@@ -30,21 +32,48 @@ RELATIVE_MAX = 2**31 - 1
 """The largest relative offset and the largest position that an entry can hold."""
 
 
-class OffsetIndex:
-    """Offsets (relative to the segment's base) to positions."""
+class Index:
+    """What both have in common: entries that are in the file, and entries that are not yet."""
 
-    __slots__ = ("_offsets", "_positions", "saved")
+    __slots__ = ("_offsets", "saved")
 
-    saved: int
-    """How many entries, from the first, are in the file."""
+    entry: Struct
 
     def __init__(self) -> None:
         self._offsets = array("i")
-        self._positions = array("i")
         self.saved = 0
+        """How many entries, from the first, are in the file."""
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+    def save(self, disk: Disk, path: str) -> None:
+        """Makes the file hold these entries and nothing else."""
+        size = self.saved * self.entry.size
+        if self.saved == len(self) and disk.exists(path) and disk.size(path) == size:
+            return
+        file = disk.open(path, create=True)
+        try:
+            file.truncate(size)
+            file.append(b"".join(self._unsaved()))
+        finally:
+            file.close()
+        self.saved = len(self)
+
+    def _unsaved(self) -> list[bytes]:
+        raise NotImplementedError
+
+
+class OffsetIndex(Index):
+    """Offsets (relative to the segment's base) to positions."""
+
+    __slots__ = ("_positions",)
+
+    entry = OFFSET_ENTRY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._positions = array("i")
 
     @classmethod
     def decode(cls, data: bytes, log_size: int) -> tuple[OffsetIndex, bool]:
@@ -81,28 +110,21 @@ class OffsetIndex:
         del self._offsets[keep:], self._positions[keep:]
         self.saved = min(self.saved, keep)
 
-    def unsaved(self) -> bytes:
-        """The entries that are not in the file yet, as they go behind the first `saved` ones."""
-        pack = OFFSET_ENTRY.pack
+    def _unsaved(self) -> list[bytes]:
         rows = zip(self._offsets[self.saved :], self._positions[self.saved :], strict=True)
-        return b"".join([pack(offset, position) for offset, position in rows])
+        return [OFFSET_ENTRY.pack(offset, position) for offset, position in rows]
 
 
-class TimeIndex:
+class TimeIndex(Index):
     """Timestamps to offsets (relative to the segment's base)."""
 
-    __slots__ = ("_offsets", "_times", "saved")
+    __slots__ = ("_times",)
 
-    saved: int
-    """How many entries, from the first, are in the file."""
+    entry = TIME_ENTRY
 
     def __init__(self) -> None:
+        super().__init__()
         self._times = array("q")
-        self._offsets = array("i")
-        self.saved = 0
-
-    def __len__(self) -> int:
-        return len(self._times)
 
     @classmethod
     def decode(cls, data: bytes) -> tuple[TimeIndex, bool]:
@@ -142,11 +164,9 @@ class TimeIndex:
         del self._times[keep:], self._offsets[keep:]
         self.saved = min(self.saved, keep)
 
-    def unsaved(self) -> bytes:
-        """The entries that are not in the file yet, as they go behind the first `saved` ones."""
-        pack = TIME_ENTRY.pack
+    def _unsaved(self) -> list[bytes]:
         rows = zip(self._times[self.saved :], self._offsets[self.saved :], strict=True)
-        return b"".join([pack(time_ms, offset) for time_ms, offset in rows])
+        return [TIME_ENTRY.pack(time_ms, offset) for time_ms, offset in rows]
 
 
 def _growing(offsets: array[int], positions: array[int], log_size: int) -> int:

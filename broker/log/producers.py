@@ -18,28 +18,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .errors import (
-    CoordinatorFencedError,
-    InvalidProducerEpochError,
-    InvalidTxnStateError,
-    OutOfOrderSequenceError,
-)
+from broker.wire.batches import NO_PRODUCER_EPOCH, NO_SEQUENCE, BatchError
+from broker.wire.errors import ErrorCode
 
 __all__ = [
     "NO_OFFSET",
-    "NO_PRODUCER",
-    "NO_SEQUENCE",
     "SEQUENCE_MAX",
     "CompletedTxn",
     "ProducerEntry",
     "Producers",
     "Written",
-    "last_sequence",
 ]
 
-NO_PRODUCER = -1
-NO_EPOCH = -1
-NO_SEQUENCE = -1
 NO_OFFSET = -1
 SEQUENCE_MAX = 2**31 - 1
 BATCHES_KEPT = 5
@@ -70,7 +60,14 @@ class CompletedTxn(NamedTuple):
 class ProducerEntry:
     """One producer."""
 
-    __slots__ = ("batches", "coordinator_epoch", "epoch", "last_timestamp_ms", "producer_id", "txn_first_offset")
+    __slots__ = (
+        "batches",
+        "coordinator_epoch",
+        "epoch",
+        "last_timestamp_ms",
+        "producer_id",
+        "txn_first_offset",
+    )
 
     def __init__(self, producer_id: int, epoch: int) -> None:
         self.producer_id = producer_id
@@ -88,11 +85,6 @@ class ProducerEntry:
             self.batches.clear()
 
 
-def last_sequence(first_sequence: int, last_offset_delta: int) -> int:
-    """The sequence of a batch's last record; sequences wrap behind 2^31 - 1."""
-    return (first_sequence + last_offset_delta) & SEQUENCE_MAX
-
-
 class Producers:
     """The producers of one partition."""
 
@@ -102,7 +94,7 @@ class Producers:
         """`name` is the partition's, for messages."""
         self._name = name
         self._entries: dict[int, ProducerEntry] = {}
-        self._open: dict[int, int] = {}  # producer id -> first offset of its open transaction, the oldest first
+        self._open: dict[int, int] = {}  # producer id -> where its open transaction began
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -114,10 +106,12 @@ class Producers:
         """What is known of a producer."""
         return self._entries.get(producer_id)
 
-    def check(self, producer_id: int, epoch: int, first_sequence: int, last_sequence: int, transactional: bool) -> Written | None:
+    def check(
+        self, producer_id: int, epoch: int, first_sequence: int, last_sequence: int, transactional: bool
+    ) -> Written | None:
         """Whether a client's batch may be written; a batch that was written before is returned.
 
-        Raises OutOfOrderSequenceError, InvalidProducerEpochError, InvalidTxnStateError.
+        Raises BatchError with OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH or INVALID_TXN_STATE.
         """
         entry = self._entries.get(producer_id)
         if entry is None:
@@ -128,20 +122,24 @@ class Producers:
                 for batch in entry.batches:
                     if batch.first_sequence == first_sequence and batch.last_sequence == last_sequence:
                         return batch
-                raise OutOfOrderSequenceError(
-                    f"{self._name}: producer {producer_id} sent sequence {first_sequence} after {last}"
+                raise BatchError(
+                    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                    f"{self._name}: producer {producer_id} sent sequence {first_sequence} after {last}",
                 )
         elif epoch < entry.epoch:
-            raise InvalidProducerEpochError(
-                f"{self._name}: producer {producer_id} wrote in epoch {epoch}, but epoch {entry.epoch} has begun"
+            raise BatchError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"{self._name}: producer {producer_id} wrote in epoch {epoch}, but epoch {entry.epoch} has begun",
             )
-        elif first_sequence != 0 and entry.epoch != NO_EPOCH:
-            raise OutOfOrderSequenceError(
-                f"{self._name}: producer {producer_id} began epoch {epoch} with sequence {first_sequence} instead of 0"
+        elif first_sequence != 0 and entry.epoch != NO_PRODUCER_EPOCH:
+            raise BatchError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"{self._name}: producer {producer_id} began epoch {epoch} with sequence {first_sequence} instead of 0",
             )
         if entry.txn_first_offset != NO_OFFSET and not transactional:
-            raise InvalidTxnStateError(
-                f"{self._name}: producer {producer_id} sent a batch without a transaction, but has one open"
+            raise BatchError(
+                ErrorCode.INVALID_TXN_STATE,
+                f"{self._name}: producer {producer_id} sent a batch without a transaction, but has one open",
             )
         return None
 
@@ -161,22 +159,30 @@ class Producers:
             self._open[producer_id] = batch.base_offset
 
     def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int) -> None:
-        """Whether a transaction coordinator may write a marker. Raises InvalidProducerEpochError, CoordinatorFencedError."""
+        """Whether a transaction coordinator may write a marker. Raises BatchError."""
         entry = self._entries.get(producer_id)
         if entry is None:
             return
         if epoch < entry.epoch:
-            raise InvalidProducerEpochError(
-                f"{self._name}: a marker for producer {producer_id} has epoch {epoch}, but epoch {entry.epoch} has begun"
+            raise BatchError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"{self._name}: a marker for producer {producer_id} has epoch {epoch}, but epoch {entry.epoch} has begun",
             )
         if coordinator_epoch < entry.coordinator_epoch:
-            raise CoordinatorFencedError(
+            raise BatchError(
+                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
                 f"{self._name}: a marker for producer {producer_id} is of coordinator epoch {coordinator_epoch},"
-                f" but {entry.coordinator_epoch} has written"
+                f" but {entry.coordinator_epoch} has written",
             )
 
     def ended(
-        self, producer_id: int, epoch: int, coordinator_epoch: int, offset: int, timestamp_ms: int, aborted: bool
+        self,
+        producer_id: int,
+        epoch: int,
+        coordinator_epoch: int,
+        offset: int,
+        timestamp_ms: int,
+        aborted: bool,
     ) -> CompletedTxn | None:
         """Enters a marker that was written at `offset`; returns the transaction that it ended, if one was open."""
         entry = self._entries.get(producer_id)

@@ -12,10 +12,11 @@ from struct import Struct, error, pack_into
 
 from crc32c import crc32c
 
+from broker.wire.batches import NO_SEQUENCE
 from coord.kit.disk import Disk
 
 from .checkpoints import rewrite
-from .producers import NO_OFFSET, NO_SEQUENCE, SEQUENCE_MAX, ProducerEntry, Written
+from .producers import NO_OFFSET, SEQUENCE_MAX, ProducerEntry, Written
 
 __all__ = ["SUFFIX", "SnapshotDamagedError", "read_snapshot", "snapshot_name", "write_snapshot"]
 
