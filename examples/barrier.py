@@ -21,8 +21,10 @@ async def run(number: int, times: dict[str, list[float]]) -> None:
     async with connect(HOSTS) as client:
         await trio.sleep(0.1 * number)  # they come one after the other
         times["came"].append(trio.current_time())
-        async with DoubleBarrier(client, BARRIER, PROGRAMS):
-            times["began"].append(trio.current_time())
+        barrier = DoubleBarrier(client, BARRIER, PROGRAMS)
+        await barrier.enter()
+        times["began"].append(trio.current_time())
+        await barrier.leave()
         times["left"].append(trio.current_time())
 
 
