@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_MAX = 0xFFFFF - 8
 """Bytes of a request record that servers accept by default: jute.maxbuffer less the header."""
-PAUSE_MIN, PAUSE_MAX = 0.02, 1.0
+PAUSE_MIN, PAUSE_MAX = 0.02, 0.3
 """Seconds between rounds in which no server could be used; doubled each time, and drawn from the upper half."""
 STEADY_SECONDS = 1.0
 """A connection that lasted this long says that its server works: the next one is tried without a pause."""

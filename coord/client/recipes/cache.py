@@ -32,7 +32,7 @@ class TreeCache:
 
     def __init__(self, client: Client, path: str, depth: float = inf) -> None:
         self.nodes: dict[str, tuple[bytes, Stat]] = {}
-        """Path to (data, Stat). Missing nodes are not in it."""
+        """Path to (data, Stat). Missing nodes are not in it; at the greatest depth a Stat's count of children may be old."""
         self._client = client
         self._path = path
         self._depth = depth
@@ -78,8 +78,9 @@ class TreeCache:
         fired = self._watchers.setdefault(path, partial(self._fired, path))
         client = self._client
         try:
-            node = await client.retry(client.get, path, fired)
-            names = await client.retry(client.children, path, fired) if self._depth_of(path) < self._depth else []
+            inner = self._depth_of(path) < self._depth
+            names = await client.retry(client.children, path, fired) if inner else []
+            node = await client.retry(client.get, path, fired)  # second: its Stat is as new as the list of children
         except NoNodeError:
             if path == self._path and await client.retry(client.exists, path, fired) is not None:
                 self._stale.add(path)
