@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_values import CLASSES, message_and_version, sample
+from tests.broker.wire.wire_values import CLASSES, message_and_version, sample
 
 from broker.wire import api, codec, reference
 from broker.wire.fields import Message, WireError

@@ -19,7 +19,7 @@ from kio.index import load_entity_module
 from kio.schema.index import schema_name_map
 from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
-from wire_values import CLASSES, sample
+from tests.broker.wire.wire_values import CLASSES, sample
 
 from broker.wire import codec
 from broker.wire.fields import VERSION_MAX, Message, Struct
