@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from .properties import ConfigError
 
-__all__ = ["EXIT_FAILED", "EXIT_USAGE", "StartError", "definitions", "fail"]
+__all__ = ["EXIT_FAILED", "EXIT_USAGE", "StartError", "definitions", "fail", "reason_of"]
 
 EXIT_FAILED = 1
 """It was tried and did not succeed."""
@@ -26,6 +26,13 @@ def fail(program: str, error: BaseException | str, code: int = EXIT_FAILED) -> N
         code = EXIT_USAGE
     print(f"{program}: {error}", file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+def reason_of(error: BaseException) -> BaseException:
+    """What stands behind a group of exceptions: the first that is not itself a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def definitions(values: Sequence[str]) -> list[tuple[str, str]]:

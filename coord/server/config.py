@@ -58,12 +58,9 @@ class ServerConfig:
     # Apache's system properties
     frame_max: int = key("jute.maxbuffer", whole(1024), default=JUTE_MAXBUFFER)
     snap_count: int = key("snapCount", whole(2), default=100_000)
-    prealloc_kb: int = key("preAllocSize", whole(0, 4 * 1024 * 1024), default=65_536)
     outstanding_max: int = key("globalOutstandingLimit", whole(1), default=1000)
-    force_sync: bool = key("forceSync", yes(), default=True)
     trust_empty: bool = key("snapshot.trust.empty", flag(), default=False)
     extended_types: bool = key("extendedTypesEnabled", flag(), default=False)
-    digest_enabled: bool = key("digest.enabled", flag(), default=True)
     skip_acl: bool = key("skipACL", yes(), default=False)
     super_digest: str = key("DigestAuthenticationProvider.superDigest", text("user:hash"), default="")
     digest_algorithm: str = key("DigestAuthenticationProvider.digestAlg", chosen("SHA1", "SHA-256", "SHA-512"), default="SHA1")

@@ -85,7 +85,7 @@ def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -
         ("dataDir=DATA\nclientPort=1\nserver.300=a:1:2", "zoo.cfg line 3: server.300=a:1:2: expected a server id from 0 to 255"),
         ("dataDir=DATA\nclientPort=1\nserver.1=a:1:2:observer", "no server of the configuration votes"),
         ("dataDir=DATA\nclientPort=1\ndynamicConfigFile=/none", "/none: cannot read the server lines: No such file"),
-        ("dataDir=DATA\nclientPort=1\nforceSync=maybe", "zoo.cfg line 3: forceSync=maybe: expected yes or no"),
+        ("dataDir=DATA\nclientPort=1\nskipACL=maybe", "zoo.cfg line 3: skipACL=maybe: expected yes or no"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:

@@ -1,0 +1,42 @@
+"""`coord server`: one server in the foreground, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Sequence
+
+import trio
+
+from coord.kit.cliutil import definitions, fail, reason_of
+from coord.kit.logs import set_up_logging
+from coord.kit.posix import PosixDisk
+from coord.kit.serve import serve_until_stopped
+from coord.kit.system import system_host
+from coord.kit.tcp import open_network
+from coord.server.config import ServerConfig, read_config
+from coord.server.node import run
+
+__all__ = ["serve"]
+
+COLLECT_AFTER = 50_000
+"""Allocations between two looks of the cycle collector; requests make hardly any cycles, and a look costs a pause."""
+
+
+def serve(path: str, options: Sequence[str], level: str) -> None:
+    """Runs the server of the configuration file `path`; returns when it was stopped, exits otherwise."""
+    try:
+        config = read_config(PosixDisk(), os.path.abspath(path), definitions(options))
+        set_up_logging(f"coord-{config.server_id}" if config.ensemble is not None else "coord", level)
+        trio.run(serve_until_stopped, lambda: _node(config))
+    except Exception as error:
+        fail("coord server", reason_of(error))
+
+
+async def _node(config: ServerConfig) -> None:
+    async with open_network() as network, trio.open_nursery() as nursery:
+        await nursery.start(run, system_host(network), config)
+        # What recovery has built stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 20, 100)

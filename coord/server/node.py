@@ -1,0 +1,112 @@
+"""One coordination server, put together: recovered storage, the pipeline over it, replication, clients."""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+import trio
+
+from coord.kit.cliutil import StartError
+from coord.kit.host import Host
+from coord.kit.net import Listening
+from coord.store.storage import Storage, StorageOptions
+from coord.tree.acl import Guard
+from coord.tree.tree import Tree
+from coord.zab.timing import Timing
+
+from .clients import WRITE_MAX, Clients
+from .config import ServerConfig, client_address
+from .driver import Driver
+from .pipeline import Pipeline
+from .state import State
+from .stats import Statistics
+from .words import Words
+
+__all__ = ["run"]
+
+log = logging.getLogger(__name__)
+
+
+async def run(host: Host, config: ServerConfig, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+    """Runs the server until cancelled; `started` with the client port once clients may connect.
+
+    Raises StartError when the server cannot start as configured, OSError when its disk has failed: it stops then, for it
+    can keep no promise any more.
+    """
+    if config.unknown:
+        log.warning("%s: keys without a meaning to this server: %s", config.path, ", ".join(config.unknown))
+    storage = _recovered(host, config)
+    try:
+        await _serve(host, config, storage, task_status)
+    finally:
+        storage.close()
+
+
+def _recovered(host: Host, config: ServerConfig) -> Storage:
+    options = StorageOptions(
+        snap_count=config.snap_count, trust_empty=config.trust_empty, extended_types=config.extended_types
+    )
+    try:
+        storage = Storage(host.disk, config.data_dir, config.data_log_dir, host.random, options)
+    except OSError as error:
+        key = "dataLogDir" if config.data_log_dir in str(error.filename) != config.data_dir else "dataDir"
+        raise StartError(f"{config.path}: {key}: {error.filename or config.data_dir}: {error.strerror or error}") from error
+    log.info("recovered %d nodes as of 0x%x from %s", len(storage.tree.nodes) - 1, storage.last_zxid, config.data_dir)
+    return storage
+
+
+async def _serve(host: Host, config: ServerConfig, storage: Storage, task_status: trio.TaskStatus[int]) -> None:
+    stats = Statistics()
+    state = State(storage, extended_types=config.extended_types)
+    guard = Guard(super_digest=config.super_digest or None, algorithm=config.digest_algorithm, skip=config.skip_acl)
+    pipeline = Pipeline(host.wall, config, state, guard, stats)
+    _show_ensemble(host, config, state, pipeline)
+    words = Words(config, pipeline, state, stats, host.disk, trio.current_time())
+    clients = Clients(config, pipeline, stats, host.wall, words.answer)
+    words.connections = clients.connections
+    host.network.on_wakeup(clients.release)
+    host.network.on_wakeup(pipeline.wake)  # before the driver's, which carries on what this proposes
+    driver = Driver(
+        pipeline, storage, storage, storage.epochs, host.network, host.random,
+        sid=config.server_id, ensemble=config.ensemble, timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
+    )  # fmt: skip
+    pipeline.replication = driver
+    listening = await _listening(host, config, clients)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.expire_sessions)
+            nursery.start_soon(clients.close_the_silent)
+            nursery.start_soon(state.write_snapshots)
+            nursery.start_soon(state.purge, config.purge_hours, config.snapshots_kept)
+            await nursery.start(driver.run)
+            log.info("clients are served at %s", client_address(config))
+            task_status.started(listening.port)
+    finally:
+        listening.close()
+        clients.close_all()
+
+
+def _show_ensemble(host: Host, config: ServerConfig, state: State, pipeline: Pipeline) -> None:
+    """Keeps the configuration in /zookeeper/config, in this tree and in every one that takes its place."""
+    ensemble = config.ensemble
+    if ensemble is None:
+        return
+    replaced, text = state.on_replaced, ensemble.text().encode()
+
+    def show(tree: Tree) -> None:
+        tree.set_config(text, ensemble.version, host.wall.now_ms())
+        replaced(tree)
+
+    state.on_replaced = show
+    show(state.tree)
+
+
+async def _listening(host: Host, config: ServerConfig, clients: Clients) -> Listening:
+    try:
+        return await host.network.listen(
+            config.client_host, config.client_port, clients.accept, receive_max=config.frame_max + 4, write_max=WRITE_MAX
+        )
+    except OSError as error:
+        key = "clientPortAddress" if error.errno != errno.EADDRINUSE and config.client_host else "clientPort"
+        raise StartError(f"{config.path}: {key}: {client_address(config)}: {error.strerror or error}") from error
