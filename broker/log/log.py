@@ -245,6 +245,8 @@ class Log:
         try:
             active.seal()
             write_snapshot(self._place.disk, self.folder, self.end_offset, self.producers)
+            # no segment's name may outlive a power loss that an earlier one's did not: the log would have a hole
+            self._place.disk.sync_dir(self.folder)
             self._begin_segment(self.end_offset, now_ms)
         except OSError as error:
             raise LogStorageError(f"{self.folder}: no new segment can begin: {error}") from error
@@ -336,6 +338,7 @@ class Log:
         for segment in reversed(self._segments[keep:]):
             self._discard(segment, now_ms)
         del self._segments[keep:], self._bases[keep:]
+        self._forget_names()
         last = self._segments[-1]
         position, base_offset = last.find(offset)
         if base_offset != NO_OFFSET:
@@ -351,6 +354,7 @@ class Log:
             self._discard(segment, now_ms)
         self._segments.clear()
         self._bases.clear()
+        self._forget_names()
         try:
             self._begin_segment(offset, now_ms)
             drop_snapshots_after(self._place.disk, self.folder, -1)
@@ -359,6 +363,13 @@ class Log:
         self.producers.clear()
         self.start_offset = offset
         self._cut(offset)
+
+    def _forget_names(self) -> None:
+        """What was cut away may not come back with the power: it could fit behind what is written next."""
+        try:
+            self._place.disk.sync_dir(self.folder)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _cut(self, offset: int) -> None:
         self.end_offset = offset

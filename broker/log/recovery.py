@@ -118,8 +118,8 @@ class _Loading:
         self.checked_from = end_offset = self.segments[number].base_offset
         while number < len(self.segments):
             segment = self.segments[number]
-            if segment.base_offset != end_offset and not self.config.compact:
-                log.warning("%s: offsets %d to %d are missing", self.folder, end_offset, segment.base_offset - 1)
+            if segment.base_offset < end_offset or (segment.base_offset > end_offset and not self.config.compact):
+                log.warning("%s: segment %d does not follow offset %d", self.folder, segment.base_offset, end_offset - 1)
                 self._drop_from(number)
                 break
             found = segment.recover()
