@@ -10,12 +10,15 @@ from coord.kit.host import Host
 from .clock import Clock
 from .config import BrokerConfig
 from .metadata_cache import MetadataCache
+from .session import CoordSession
 
 if TYPE_CHECKING:
     from .cluster import Controller
     from .groups import GroupService
     from .producer_ids import ProducerIds
     from .replica_manager import ReplicaManager
+    from .tasks import TaskPool
+    from .topic_configs import TopicConfigs
 
 __all__ = ["NO_BROKER_EPOCH", "Broker"]
 
@@ -30,7 +33,10 @@ class Broker:
     config: BrokerConfig
     cluster_id: str
     clock: Clock
+    session: CoordSession
+    tasks: TaskPool
     metadata: MetadataCache
+    topic_configs: TopicConfigs
     replicas: ReplicaManager
     groups: GroupService
     producer_ids: ProducerIds
