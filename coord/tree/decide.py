@@ -222,7 +222,8 @@ class Decider:
         if record.flags in _SEQUENTIAL:
             path = sequential(path, parent.cversion)
             name = sequential(name, parent.cversion)
-        check_name(name, path)
+        if path != "/":  # that one is legal, and is there already
+            check_name(name, path)
         if changes.get(path) is not None:
             raise NodeExistsError(path)
         if parent.owner and kind_of_owner(parent.owner, self._tree.extended_types) is OwnerKind.EPHEMERAL:
