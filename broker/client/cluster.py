@@ -29,6 +29,7 @@ __all__ = ["BootstrapError", "Cluster", "Node", "TopicPartition", "open_cluster"
 
 R = TypeVar("R", bound=Message)
 TopicPartition = tuple[str, int]
+_Line = tuple[str, int, str]
 
 DEFAULT_PORT = 9092
 RETRY_PAUSE_S = 0.1
@@ -84,8 +85,8 @@ class Cluster:
         self.topics: dict[str, Topic] = {}
         self._addresses = list(addresses)
         self._nursery = nursery
-        self._connections: dict[tuple[str, int], Connection] = {}
-        self._connecting: dict[tuple[str, int], trio.Lock] = {}
+        self._connections: dict[_Line, Connection] = {}
+        self._connecting: dict[_Line, trio.Lock] = {}
 
     async def start(self) -> None:
         """Finds a broker that answers. Raises BootstrapError."""
@@ -103,8 +104,8 @@ class Cluster:
 
     async def any(self) -> Connection:
         """A connection to some broker: one that is open already if there is one."""
-        for connection in self._connections.values():
-            if not connection.closed:
+        for (_, _, line), connection in self._connections.items():
+            if not (connection.closed or line):
                 return connection
         failures = []
         for host, port in [(node.host, node.port) for node in self.nodes.values()] + self._addresses:
@@ -114,12 +115,16 @@ class Cluster:
                 failures.append(str(error))
         raise KafkaError(ErrorCode.NETWORK_EXCEPTION, "no broker answers: " + "; ".join(failures))
 
-    async def node(self, node_id: int) -> Connection:
-        """A connection to the broker of this id."""
+    async def node(self, node_id: int, line: str = "") -> Connection:
+        """A connection to the broker of this id.
+
+        A broker answers one connection's requests in order, so a fetch that waits for records holds up what is behind
+        it: `line` names a connection of its own for such requests.
+        """
         node = self.nodes.get(node_id)
         if node is None:
             raise KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, f"the cluster has no broker {node_id} at present")
-        return await self._connection(node.host, node.port)
+        return await self._connection(node.host, node.port, line)
 
     async def request(self, message: Message, response: type[R], *, timeout_s: float = REQUEST_TIMEOUT_S) -> R:
         """Asks any broker."""
@@ -192,8 +197,8 @@ class Cluster:
 
     # connections
 
-    async def _connection(self, host: str, port: int) -> Connection:
-        address = (host, port)
+    async def _connection(self, host: str, port: int, line: str = "") -> Connection:
+        address = (host, port, line)
         lock = self._connecting.setdefault(address, trio.Lock())
         async with lock:  # two tasks that want the same broker share one connection
             found = self._connections.get(address)

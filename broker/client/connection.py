@@ -64,6 +64,11 @@ class Connection:
         """Whether the broker knows the API at all."""
         return self._protocol.versions is not None and self._protocol.versions.offers(key)
 
+    def version_of(self, request: type[Message]) -> int:
+        """The version in which a request is sent. Raises KafkaError where there is none."""
+        assert self._protocol.versions is not None
+        return self._protocol.versions.choose(request.API_KEY)
+
     async def request(self, message: Message, response: type[R], *, timeout_s: float = REQUEST_TIMEOUT_S) -> R:
         """Sends a request and returns its answer, of class `response`.
 
