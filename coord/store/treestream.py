@@ -46,7 +46,7 @@ def encode_tree(frozen: Frozen) -> Iterator[bytes]:
     sessions = iter(frozen.sessions.items())
     while part := list(islice(sessions, _SLICE)):
         yield b"".join([_SESSION.pack(*session) for session in part])
-    keys = {acl: key for acl, key in frozen.acl_keys.items() if acl is not OPEN_ACL_UNSAFE}
+    keys = {acl: key for key, acl in enumerate((acl for acl in frozen.acl_keys if acl is not OPEN_ACL_UNSAFE), 1)}
     yield _pack_int(len(keys)) + b"".join([_pack_long(key) + acl_bytes(acl) for acl, key in keys.items()])
     keys[OPEN_ACL_UNSAFE] = _OPEN_KEY
     for nodes in frozen.chunks():

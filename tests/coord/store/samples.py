@@ -98,5 +98,7 @@ class Author:
 
 def state(tree: Tree) -> tuple[object, ...]:
     """Everything about a tree that a snapshot keeps."""
-    nodes = {path: (node.data, node.acl, node.persisted(), node.children) for path, node in tree.nodes.items()}
+    nodes = {
+        path: (node.data, node.acl, node.persisted(), set(node.children or ())) for path, node in tree.nodes.items()
+    }
     return nodes, tree.sessions, tree.ephemerals, tree.last_zxid, tree.digest

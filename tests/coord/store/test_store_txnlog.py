@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -72,7 +72,6 @@ def test_the_file_is_zero_filled_ahead_and_trimmed_at_its_end() -> None:
     assert disk.size(f"{FOLDER}/log.1") == HEADER_SIZE + 45 + 45 + PADDING_STEP
 
 
-@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(["append", "append", "sync", "roll", "kill", "crash"]), max_size=25))
 def test_a_crash_loses_nothing_that_was_synced(seed: int, steps: list[str]) -> None:
     """After any history of writes, syncs, rolls, kills and power cuts the log is a prefix with all that was synced in it.
