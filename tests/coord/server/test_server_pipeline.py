@@ -161,6 +161,7 @@ def test_only_silent_sessions_expire_and_their_ephemerals_with_them() -> None:
         rig.settle()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(rig.pipeline.expire_sessions)
+            await trio.sleep(0.25)  # between the ticks
             for second in range(1, 14):
                 await trio.sleep(1)
                 alive.ask(-2, OpCode.PING)

@@ -26,8 +26,7 @@ def say(rig: Rig, word: str) -> str:
 
 def everything(role: Role = Role.LEADING) -> Rig:
     ensemble = ENSEMBLE if role is not Role.STANDALONE else None
-    rig = Rig(role, words=("*",), ensemble=ensemble, server_id=3 if ensemble else 0, client_port=21803, tick_ms=500)
-    return rig
+    return Rig(role, words=("*",), ensemble=ensemble, server_id=3 if ensemble else 0, client_port=21803, tick_ms=500)
 
 
 @on_trio
