@@ -28,11 +28,12 @@ from broker.wire.messages import (
     DescribeConfigsRequest,
     DescribeConfigsRequestResource,
     DescribeConfigsResponse,
-    DescribeConfigsResponseConfig,
     ListOffsetsRequest,
     ListOffsetsRequestPartition,
     ListOffsetsRequestTopic,
     ListOffsetsResponse,
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
     MetadataResponseTopic,
 )
 
@@ -41,13 +42,16 @@ from .cluster import Cluster, TopicPartition, retrying
 __all__ = [
     "EARLIEST",
     "LATEST",
+    "Moving",
     "NewTopic",
+    "TopicConfig",
     "create_partitions",
     "create_topic",
     "delete_topic",
     "describe_topics",
     "list_offsets",
     "list_topics",
+    "reassignments",
     "topic_configs",
 ]
 
@@ -59,8 +63,8 @@ TIMEOUT_MS = 30_000
 CONTROLLER_TRIES = 5
 LEADER_TRIES = 20
 TOPIC_RESOURCE = 2
-CONFIG_OF_TOPIC = 1
-"""`config_source` of what is set on the topic itself."""
+DEFAULT_CONFIG = 5
+"""`config_source` of what is set nowhere."""
 
 
 @dataclass(slots=True)
@@ -113,23 +117,54 @@ async def describe_topics(cluster: Cluster, names: Sequence[str] | None = None) 
     return await cluster.refresh(names)
 
 
-async def topic_configs(cluster: Cluster, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """What is set on each topic itself: its name to keys and values, in the broker's order."""
-    resources = [DescribeConfigsRequestResource(TOPIC_RESOURCE, name) for name in names]
+@dataclass(frozen=True, slots=True)
+class TopicConfig:
+    """One configuration of a topic; `is_default` unless it is set on the topic or on the broker."""
+
+    name: str
+    value: str
+    is_default: bool
+
+
+async def topic_configs(cluster: Cluster, names: Sequence[str]) -> dict[str, list[TopicConfig]]:
+    """Each topic's configuration, in the broker's order; topics that are gone meanwhile are left out."""
+    resources = [DescribeConfigsRequestResource(TOPIC_RESOURCE, name, None) for name in names]
     answer = await cluster.request(DescribeConfigsRequest(resources), DescribeConfigsResponse)
     found = {}
     for row in answer.results:
         if row.error_code == ErrorCode.NONE:
-            found[row.resource_name] = [(c.name, c.value or "") for c in row.configs if _is_own(c)]
+            found[row.resource_name] = [
+                TopicConfig(config.name, config.value or "", config.is_default or config.config_source == DEFAULT_CONFIG)
+                for config in row.configs
+            ]
         elif row.error_code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
             raise KafkaError(row.error_code, row.error_message)
     return found
 
 
-def _is_own(config: DescribeConfigsResponseConfig) -> bool:
-    if config.config_source == -1:  # version 0 has no sources
-        return not config.is_default and not config.read_only
-    return config.config_source == CONFIG_OF_TOPIC
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Replicas that a reassignment under way adds to a partition and removes from it."""
+
+    adding: list[int]
+    removing: list[int]
+
+
+async def reassignments(cluster: Cluster) -> dict[TopicPartition, Moving]:
+    """All reassignments under way; none where the broker does not know the request."""
+    if not (await cluster.any()).offers(ListPartitionReassignmentsRequest.API_KEY):
+        return {}
+    found: dict[TopicPartition, Moving] = {}
+
+    def take(answer: ListPartitionReassignmentsResponse) -> KafkaError | None:
+        for topic in answer.topics:
+            for row in topic.partitions:
+                found[topic.name, row.partition_index] = Moving(row.adding_replicas, row.removing_replicas)
+        return KafkaError(answer.error_code, answer.error_message) if answer.error_code else None
+
+    request = ListPartitionReassignmentsRequest(TIMEOUT_MS, None)
+    await _by_controller(cluster, request, ListPartitionReassignmentsResponse, take)
+    return found
 
 
 async def list_offsets(

@@ -6,6 +6,7 @@ asked again whenever an answer says that it is stale.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -248,11 +249,13 @@ def _pauses(total_s: float) -> Iterable[float]:
         pause = min(pause * 2, RETRY_PAUSE_S_MAX)
 
 
-def _why(error: OSError) -> str:
-    """The reason alone: trio's own text repeats the address, and hides the reason behind it."""
-    while isinstance(error.__cause__, OSError):
-        error = error.__cause__
-    nested = getattr(error.__cause__, "exceptions", None) or getattr(error.__context__, "exceptions", None)
-    if nested:
-        error = nested[0]
-    return error.strerror or str(error)
+def _why(error: BaseException) -> str:
+    """The reason alone: trio repeats the address, and hides the reason behind it."""
+    for hidden in (error.__cause__, error.__context__):
+        if isinstance(hidden, BaseExceptionGroup):
+            return _why(hidden.exceptions[0])
+        if isinstance(hidden, OSError):
+            return _why(hidden)
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return str(error)
