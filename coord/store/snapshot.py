@@ -11,7 +11,7 @@ beside the digest tells how far. A snapshot counts once it has its name: it is w
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
@@ -59,8 +59,11 @@ class Snapshot(NamedTuple):
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-async def write_snapshot(disk: Disk, folder: str, frozen: Frozen) -> str:
-    """Writes a cut, letting other tasks run after each piece; returns the path when it is durable. Raises OSError."""
+async def write_snapshot(disk: Disk, folder: str, frozen: Frozen, wanted: Callable[[], bool] = lambda: True) -> str | None:
+    """Writes a cut, letting other tasks run after each piece; returns the path when it is durable. Raises OSError.
+
+    wanted: asked before the file gets its name, without a pause in between. When it says no, the result is None.
+    """
     temporary, path = _names(folder, frozen)
     file = disk.open(temporary, create=True)
     try:
@@ -76,6 +79,9 @@ async def write_snapshot(disk: Disk, folder: str, frozen: Frozen) -> str:
         await file.sync()
     finally:
         file.close()
+    if not wanted():
+        disk.remove(temporary)
+        return None
     disk.rename(temporary, path)
     disk.sync_dir(folder)
     return path

@@ -77,6 +77,7 @@ class Storage:
         self._received: int | None = None
         self._history_trusted = True
         self._snapping = False
+        self._histories = 0
         make_durable_dirs(disk, self._folder)
         make_durable_dirs(disk, log_folder)
         self._check_folders(log_folder)
@@ -136,12 +137,16 @@ class Storage:
         return not self._snapping and (self._txns_left <= 0 or self.log.size >= self._size_max)
 
     async def snapshot(self, frozen: Frozen) -> None:
-        """Begins a new log file and writes the cut, closing it; other tasks run meanwhile. One at a time."""
+        """Begins a new log file and writes the cut, closing it; other tasks run meanwhile. One at a time.
+
+        Where `received` or `rewind` comes in between, the cut belongs to the past, and nothing is kept of it.
+        """
         self._snapping = True
+        history = self._histories
         try:
             self.log.roll()
             self._draw_limits()
-            await write_snapshot(self._disk, self._folder, frozen)
+            await write_snapshot(self._disk, self._folder, frozen, lambda: history == self._histories)
         finally:
             frozen.close()
             self._snapping = False
@@ -152,6 +157,7 @@ class Storage:
         Nothing can be appended before `install` is done.
         """
         self._received = zxid
+        self._histories += 1
         self.log.truncate(zxid)
 
     async def install(self, frozen: Frozen) -> None:
@@ -180,6 +186,7 @@ class Storage:
         snapshots = snapshots_in(self._disk, self._folder)
         if not snapshots or snapshots[0].zxid > zxid:
             raise StoreError(f"{self._folder} has no snapshot from before 0x{zxid:x}, to which the leader wants us back")
+        self._histories += 1
         newer = [name for number, name in reversed(snapshots) if number > zxid]
         remove_durably(self._disk, self._folder, newer)  # first: a start would build on one that has lost its log
         self.log.truncate(zxid)

@@ -318,6 +318,7 @@ def test_a_crash_in_the_middle_of_an_install_mixes_no_histories() -> None:
     disk = sim_disk()
     storage, author = opened(disk), Author(epoch=1)
     storage.append(author.some(Random(1), 20))
+    run(storage.sync)
     leader = Author(epoch=1)
     leader.some(Random(3), 7)
     storage.received(leader.zxid)
@@ -339,6 +340,27 @@ def test_a_rewind_takes_back_snapshots_too() -> None:
     assert state(storage.rewind(batch[5][0])) == state(expected)
     assert disk.names(FOLDER) == ["log.100000001", "snapshot.0"]
     assert state(opened(disk.crash()).tree) == state(expected)
+
+
+def test_a_snapshot_of_a_history_that_was_left_gets_no_name() -> None:
+    """Its task may wake up after the tree was taken back or replaced, when a cancellation comes too late."""
+
+    async def main(verb: Callable[[Storage], object]) -> list[str]:
+        disk = sim_disk(faults=Faults(sync_seconds=(1.0, 1.0)))
+        storage, author = opened(disk), Author()
+        storage.append(author.some(Random(1), 9))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(storage.snapshot, author.tree.freeze())
+            await trio.sleep(0.5)
+            verb(storage)
+        return [name for name in disk.names(FOLDER) if "snapshot" in name]
+
+    for verb, names in (
+        (lambda storage: None, ["snapshot.0", "snapshot.100000009"]),
+        (lambda storage: storage.rewind(0x100000004), ["snapshot.0"]),
+        (lambda storage: storage.received(0x200000001), ["snapshot.0"]),
+    ):
+        assert trio.run(main, verb, clock=MockClock(autojump_threshold=0)) == names
 
 
 def test_a_rewind_that_is_not_possible_says_so() -> None:
