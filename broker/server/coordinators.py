@@ -36,6 +36,7 @@ from coord.client import (
     NodeExistsError,
     NoNodeError,
     SetData,
+    State,
 )
 
 from .metadata_cache import Image, MetadataCache
@@ -85,10 +86,9 @@ class Claims:
         self._client = client
         task_status.started()
         try:
-            while True:
-                await self._metadata.changed()
-                await trio.sleep(SETTLE_SECONDS)
-                await self._give_back(client)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_cluster, client)
+                nursery.start_soon(self._doubt, client)
         finally:
             self._client = None
             slots, self._fences = list(self._fences), {}
@@ -124,6 +124,32 @@ class Claims:
             except CoordError as error:
                 log.info("slot %d cannot be claimed now: %s", slot, error)
                 return ErrorCode.COORDINATOR_NOT_AVAILABLE
+
+    async def _follow_cluster(self, client: Client) -> None:
+        while True:
+            await self._metadata.changed()
+            await trio.sleep(SETTLE_SECONDS)
+            await self._give_back(client)
+
+    async def _doubt(self, client: Client) -> None:
+        """Gives all slots up when the session has had no server for as long as it lives: others may have them by now."""
+        suspended = trio.Event()
+
+        def watch(state: State) -> None:
+            if state is State.SUSPENDED:
+                suspended.set()
+
+        unwatch = client.on_state(watch)
+        try:
+            while True:
+                await suspended.wait()
+                suspended = trio.Event()
+                with trio.move_on_after(client.session_timeout):
+                    await client.wait_connected()
+                if client.state is State.SUSPENDED:
+                    self.give_up(list(self._fences))
+        finally:
+            unwatch()
 
     async def _claim(self, client: Client, slot: int) -> ErrorCode:
         path = _slot_path(slot)

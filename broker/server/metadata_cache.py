@@ -82,6 +82,10 @@ class Image:
         partition = self.partition(topic, number)
         return partition.leader if partition is not None and partition.leader in self.brokers else None
 
+    def is_led(self, topic: str, partitions: int) -> bool:
+        """Whether the topic is there and its first `partitions` partitions have leaders that live."""
+        return topic in self.topics and all(self.leader_of(topic, number) is not None for number in range(partitions))
+
 
 class MetadataCache:
     """Holds the image and tells when it has changed."""

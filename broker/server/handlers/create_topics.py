@@ -52,7 +52,9 @@ async def create_topics(broker: Broker, request: Request, message: CreateTopicsR
     outcomes = await broker.controller.create_topics([_new_topic(topic) for topic in message.topics], validate_only=validate_only)
     created = {outcome.name: outcome.partitions for outcome in outcomes if outcome.error is ErrorCode.NONE}
     if created and not validate_only:
-        await broker.metadata.wait_until(lambda image: _all_led(image, created), message.timeout_ms / 1000)
+        await broker.metadata.wait_until(
+            lambda image: all(map(image.is_led, created, created.values())), message.timeout_ms / 1000
+        )
     image = broker.metadata.image
     configs = {topic.name: topic for topic in message.topics}
     return CreateTopicsResponse(
@@ -70,19 +72,11 @@ def _new_topic(topic: CreateTopicsRequestTopic) -> NewTopic:
     )
 
 
-def _is_led(image: Image, name: str, partitions: int) -> bool:
-    return all(image.leader_of(name, index) is not None for index in range(partitions))
-
-
-def _all_led(image: Image, created: dict[str, int]) -> bool:
-    return all(_is_led(image, name, partitions) for name, partitions in created.items())
-
-
 def _result(
     broker: Broker, image: Image, asked: CreateTopicsRequestTopic, outcome: TopicOutcome, validate_only: bool
 ) -> CreateTopicsResponseTopic:
     error, text = outcome.error, outcome.message
-    if error is ErrorCode.NONE and not validate_only and not _is_led(image, outcome.name, outcome.partitions):
+    if error is ErrorCode.NONE and not validate_only and not image.is_led(outcome.name, outcome.partitions):
         error, text = ErrorCode.REQUEST_TIMED_OUT, "The topic is created, but not all of its partitions have a leader yet."
     if outcome.error is not ErrorCode.NONE:
         return CreateTopicsResponseTopic(outcome.name, error_code=error, error_message=text, configs=None)

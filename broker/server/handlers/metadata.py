@@ -1,7 +1,8 @@
 """Metadata (3), versions 0-12: brokers, topics, and who leads each partition.
 
 Behaviour: answers from the image that the controller's updates make. A topic that is not there is created when both
-auto.create.topics.enable and the request allow it; the answer is then LEADER_NOT_AVAILABLE, and the client asks again.
+auto.create.topics.enable and the request allow it; the answer waits a little for its leaders, and where they do not
+come in time it is LEADER_NOT_AVAILABLE, and the client asks again.
 Addresses are those of the listener on which the client asks; a leader that is not alive there is LEADER_NOT_AVAILABLE.
 Version notes: v0 takes an empty list as all topics, later versions null; v4 lets the client forbid the creation; v8-10
 ask for authorised operations, which are not kept; v10 adds topic ids, v12 asks by them.
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 ALLOW_CREATION_FROM = 4
 NULL_NAME_FROM = 12
+LEADERS_SECONDS = 1.0
+"""How long the answer waits for the leaders of topics that it has created."""
 CREATIONS_MAX = 100
 """Topics that one request creates; the others are created by the client's next request."""
 
@@ -72,6 +75,12 @@ async def _create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
         if outcome.error in (ErrorCode.INVALID_TOPIC_EXCEPTION, ErrorCode.INVALID_REPLICATION_FACTOR):
             log.warning("topic %r was not created: %s", outcome.name, outcome.message)
             errors[outcome.name] = outcome.error
+    created = {
+        outcome.name: outcome.partitions
+        for outcome in outcomes
+        if outcome.error in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS)
+    }
+    await broker.metadata.wait_until(lambda image: all(map(image.is_led, created, created.values())), LEADERS_SECONDS)
     return errors
 
 
