@@ -285,6 +285,8 @@ class Segment:
         self._file = file
         self._awake.add(self)
         self.seal()
+        if good < found_size:
+            self.sync_now()  # as in `truncate`
         return Recovered(next_offset, found_size - good, flaw or "the last batch is cut off", epochs)
 
     def _flaw(self, header: BatchHeader, data: memoryview, next_offset: int) -> str:
@@ -300,7 +302,8 @@ class Segment:
     def truncate(self, position: int, end_offset: int) -> None:
         """Cuts the segment at a batch's `position`; `end_offset` is the offset after what stays.
 
-        The index files are cut at once: stale entries would point into the middle of what is written next.
+        The index files are cut at once: stale entries would point into the middle of what is written next. And all of it
+        is synced: what came back with the power could lie below the recovery point by then, and would not be checked.
         """
         file = self._woken()
         try:
@@ -312,8 +315,8 @@ class Segment:
             self._since_entry = position - self._index.position_up_to(position)
             self._first_time = None
             self._learn_max_time(file)
-            self.save_indexes()
             cut_aborted(self._disk, self.path(TXN_INDEX), end_offset)
+            self.sync_now()
         except OSError as error:
             raise LogStorageError(f"{self.path(LOG)} cannot be cut: {error}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +77,7 @@ def test_the_file_follows_every_change(steps: list[tuple[str, int, int]]) -> Non
         else:
             getattr(epochs, step)(offset)
         rows = epochs.rows()
-        assert all(one[0] < two[0] and one[1] < two[1] for one, two in zip(rows, rows[1:], strict=False))
+        assert all(one[0] < two[0] and one[1] < two[1] for one, two in itertools.pairwise(rows))
         assert EpochCache(disk, FOLDER).rows() == rows
         assert epochs.latest == (rows[-1][0] if rows else -1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from random import Random
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_reader_gets_every_record_once(
         headers = headers_of(data)
         assert headers[0].base_offset <= offset <= headers[0].last_offset
         assert len(headers) == 1 or len(data) <= max_bytes
-        assert all(one.next_offset == other.base_offset for one, other in zip(headers, headers[1:], strict=False))
+        assert all(one.next_offset == other.base_offset for one, other in itertools.pairwise(headers))
 
 
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=30), data=st.data())
@@ -164,7 +165,7 @@ def test_a_segment_ends_when_it_is_full() -> None:
     fill(log, [1] * 20, size=50)
     assert len(log.segments) > 2
     assert all(segment.size <= 500 for segment in log.segments)
-    assert [segment.base_offset for segment in log.segments][0] == 0
+    assert next(segment.base_offset for segment in log.segments) == 0
     assert everything(log) == expected(20, size=50)
 
 
