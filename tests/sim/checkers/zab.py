@@ -1,0 +1,191 @@
+"""What must hold of replication, whatever fails. Each property is one class, named as in the ZAB papers where they name it.
+
+A checker is told what servers do and raises `Violation` at the first thing that must not be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coord.wire.quorum import Acks, Packet, PacketType, parse
+from coord.zab.application import Role, Transaction
+from coord.zab.zxid import counter_of, epoch_of
+
+if TYPE_CHECKING:
+    from tests.sim.core_machine import Server
+    from tests.sim.core_world import World
+
+__all__ = ["Checker", "Checkers", "Violation"]
+
+
+class Violation(AssertionError):
+    """A property does not hold."""
+
+
+class Checker:
+    """Hears everything; overrides what matters to it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def require(self, holds: bool, message: str) -> None:
+        """Raises unless it holds."""
+        if not holds:
+            raise Violation(f"{type(self).__name__}: {message}")
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        """A server serves in a role, or serves no more."""
+
+    def delivered(self, server: Server, entry: Transaction) -> None:
+        """A server applied a transaction."""
+
+    def sent(self, server: Server, data: bytes) -> None:
+        """A server sends packets on a link."""
+
+    def synced(self, server: Server, epoch: int, zxid: int) -> None:
+        """A sync ended that was asked when `zxid` was the last acknowledged in `epoch`."""
+
+    def finished(self) -> None:
+        """The run is over, all servers are up and agree."""
+
+
+class SingleLeaderPerEpoch(Checker):
+    """An epoch belongs to one server."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.leaders: dict[int, int] = {}
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        if role is Role.LEADING:
+            owner = self.leaders.setdefault(epoch, server.sid)
+            self.require(owner == server.sid, f"epoch {epoch} is led by {owner} and by {server.sid}")
+
+
+class TotalOrder(Checker):
+    """A server applies in zxid order, and what follows within an epoch follows without a gap."""
+
+    def delivered(self, server: Server, entry: Transaction) -> None:
+        if len(server.applied) < 2:
+            return
+        before = server.applied[-2][0]
+        same = epoch_of(before) == epoch_of(entry[0])
+        follows = entry[0] == before + 1 if same else entry[0] > before and counter_of(entry[0]) == 1
+        self.require(follows, f"server {server.sid} applied {entry[0]:#x} after {before:#x}")
+
+
+class PrefixConsistency(Checker):
+    """What serving servers have applied are beginnings of one history; and no transaction enters that history that is not
+    durable on a quorum."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.history: list[Transaction] = []
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        if role is Role.LOOKING:
+            return
+        common = min(len(self.history), len(server.applied))
+        for ours, theirs in zip(self.history[:common], server.applied[:common], strict=True):
+            self.require(ours == theirs, f"server {server.sid} has {theirs[0]:#x}, the others {ours[0]:#x}")
+        for entry in server.applied[common:]:
+            self._extend(server, entry)
+        if role is Role.LEADING:
+            short = f"server {server.sid} leads epoch {epoch} with {len(server.applied)} of {len(self.history)}"
+            self.require(len(server.applied) == len(self.history), short)
+
+    def delivered(self, server: Server, entry: Transaction) -> None:
+        if server.role is Role.LOOKING:
+            return
+        index = len(server.applied) - 1
+        if index < len(self.history):
+            ours = self.history[index]
+            self.require(ours == entry, f"server {server.sid} applied {entry[0]:#x}, the others {ours[0]:#x}")
+        else:
+            self._extend(server, entry)
+
+    def _extend(self, server: Server, entry: Transaction) -> None:
+        voters = self.world.ensemble.voters
+        holders = [sid for sid in voters if self.world.disks[sid].holds(entry)]
+        self.require(
+            self.world.ensemble.is_quorum(holders),
+            f"server {server.sid} applied {entry[0]:#x}, durable only on {holders}",
+        )
+        self.history.append(entry)
+
+
+class PromisesAreDurable(Checker):
+    """What a packet promises is on disk when it leaves."""
+
+    def sent(self, server: Server, data: bytes) -> None:
+        for message in parse(data)[0]:
+            if isinstance(message, Acks):
+                end = server.disk.end()
+                self.require(message.last <= end, f"server {server.sid} ACKs {message.last:#x}, durable is {end:#x}")
+            elif isinstance(message, Packet):
+                self._packet(server, message)
+
+    def _packet(self, server: Server, packet: Packet) -> None:
+        epoch = epoch_of(packet.zxid)
+        if packet.type in (PacketType.DIFF, PacketType.TRUNC, PacketType.SNAP):
+            self.world.ways[PacketType(packet.type).name] += 1
+        if packet.type == PacketType.LEADERINFO:
+            self.require(server.disk.accepted >= epoch, f"server {server.sid} announces epoch {epoch}, not durable")
+        elif packet.type == PacketType.ACKEPOCH:
+            promised = server.peer.ledger.accepted_epoch
+            self.require(server.disk.accepted == promised, f"server {server.sid} promises {promised}, not durable")
+        elif packet.type == PacketType.ACK:
+            self.require(server.disk.current == epoch, f"server {server.sid} ACKs epoch {epoch}, not durable")
+
+
+class SyncSeesAcknowledged(Checker):
+    """After a sync its server has everything that was acknowledged before it in the same epoch."""
+
+    def synced(self, server: Server, epoch: int, zxid: int) -> None:
+        self.require(
+            server.epoch != epoch or server.last_zxid >= zxid,
+            f"a sync at server {server.sid} ended at {server.last_zxid:#x}, before {zxid:#x}",
+        )
+
+
+class AcknowledgedSurvive(Checker):
+    """Every acknowledged write is in the final history, once."""
+
+    def finished(self) -> None:
+        for server in self.world.servers.values():
+            names = [name for _, name in server.applied]
+            self.require(len(names) == len(set(names)), f"server {server.sid} has a write twice")
+            missing = self.world.acknowledged_writes - set(names)
+            self.require(not missing, f"server {server.sid} lost {sorted(missing)[:5]}")
+
+
+class Checkers(Checker):
+    """All of them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        kinds = (
+            SingleLeaderPerEpoch, TotalOrder, PrefixConsistency, PromisesAreDurable, SyncSeesAcknowledged,
+            AcknowledgedSurvive,
+        )  # fmt: skip
+        self.all: list[Checker] = [kind(world) for kind in kinds]
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        for checker in self.all:
+            checker.became(server, role, epoch)
+
+    def delivered(self, server: Server, entry: Transaction) -> None:
+        for checker in self.all:
+            checker.delivered(server, entry)
+
+    def sent(self, server: Server, data: bytes) -> None:
+        for checker in self.all:
+            checker.sent(server, data)
+
+    def synced(self, server: Server, epoch: int, zxid: int) -> None:
+        for checker in self.all:
+            checker.synced(server, epoch, zxid)
+
+    def finished(self) -> None:
+        for checker in self.all:
+            checker.finished()

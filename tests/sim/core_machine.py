@@ -1,0 +1,314 @@
+"""One simulated server of `core_world`: a disk that forgets what was not synced, a state that is the list of its
+transactions, and the driver's duties carried out on both."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from random import Random
+from typing import TYPE_CHECKING
+
+from coord.wire.quorum import Packet, PacketType, encode_packet, encode_sessions, parse
+from coord.zab.application import ForwardedRequest, Role, Transaction
+from coord.zab.effects import BODY, Effects
+from coord.zab.events import (
+    Event,
+    ForwardAsked,
+    Frozen,
+    LinkClosed,
+    Proposed,
+    Received,
+    Restored,
+    Saved,
+    Streamed,
+    SyncAsked,
+    Synced,
+)
+from coord.zab.ledger import Ledger
+from coord.zab.peer import Peer
+from coord.zab.zxid import counter_of, epoch_of
+
+if TYPE_CHECKING:
+    from tests.sim.core_world import World
+
+__all__ = ["Disk", "Server", "Snapshot"]
+
+Snapshot = tuple[int, tuple[Transaction, ...]]
+"""(zxid, the transactions that made the state)."""
+
+
+class Disk:
+    """What a server finds again after a crash."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.current = 0
+        self.snapshots: list[Snapshot] = [(0, ())]
+        self.log: list[Transaction] = []
+        self.synced = 0
+        """How many of the log's entries are durable."""
+
+    def crash(self, random: Random) -> None:
+        """Of what was not synced some beginning survives."""
+        self.synced = random.randint(self.synced, len(self.log))
+        del self.log[self.synced :]
+
+    def recover(self) -> Snapshot:
+        """The newest snapshot and what the log holds beyond it, which must follow without a hole."""
+        zxid, state = self.snapshots[-1]
+        applied = list(state)
+        for entry in self.log:
+            if entry[0] > zxid:
+                same = epoch_of(entry[0]) == epoch_of(zxid)
+                assert entry[0] == zxid + 1 if same else counter_of(entry[0]) == 1, "a hole in the log on disk"
+                zxid = entry[0]
+                applied.append(entry)
+        return zxid, tuple(applied)
+
+    def holds(self, entry: Transaction) -> bool:
+        """Whether a transaction would certainly survive a crash now."""
+        zxid, state = self.snapshots[-1]
+        entries: Sequence[Transaction] = state if entry[0] <= zxid else self.log
+        index = bisect_left(entries, entry[0], key=itemgetter(0))
+        inside = len(entries) if entries is state else self.synced
+        return index < inside and entries[index] == entry
+
+    def end(self) -> int:
+        """The zxid of the last durable transaction, or of the snapshot."""
+        return max(self.snapshots[-1][0], self.log[self.synced - 1][0] if self.synced else 0)
+
+    def after(self, zxid: int) -> Iterator[Transaction] | None:
+        """`History.after`."""
+        if zxid < self.snapshots[0][0] or not any(entry[0] == zxid for entry in self.log):
+            return None
+        return iter([entry for entry in self.log if entry[0] > zxid])
+
+    def rewind(self, zxid: int) -> None:
+        """`Application.rewind` on disk."""
+        self.snapshots = [snapshot for snapshot in self.snapshots if snapshot[0] <= zxid]
+        assert self.snapshots, f"no snapshot left at a rewind to {zxid:#x}"
+        self.log = [entry for entry in self.log if entry[0] <= zxid]
+        self.synced = len(self.log)
+        assert self.recover()[0] == zxid, f"rewound to {zxid:#x}, found {self.recover()[0]:#x}"
+
+
+class Server:
+    """A server while it runs; a restart makes another one on the same disk."""
+
+    def __init__(self, world: World, sid: int, disk: Disk) -> None:
+        self.world = world
+        self.sid = sid
+        self.disk = disk
+        self.alive = True
+        zxid, state = disk.recover()
+        self.last_zxid = zxid
+        self.applied = list(state)
+        self.role = Role.LOOKING
+        self.epoch = 0
+        self.connecting: int | None = None
+        self.listening = False
+        self.waiting: set[bytes] = set()
+        """Client writes of this server without a reply."""
+        self.syncs: list[tuple[int, int]] = []
+        """(epoch, last zxid acknowledged anywhere in it) when each outstanding sync was asked."""
+        self._inbox: list[Event] = []
+        self._busy = False
+        self._syncing = False
+        self._generation = 0
+        self._timer = -1.0
+        self._unread: dict[int, bytes] = {}
+        self._cuts: dict[int, Snapshot] = {}
+        ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
+        random = Random(f"{world.seed}/{sid}/{world.now}")
+        self.peer = Peer(sid, world.ensemble, ledger, disk, world.options.timing, random)
+
+    def start(self) -> None:
+        """Begins to look for a leader."""
+        self._carry_out(self.peer.start(self.world.now))
+        self._rearm()
+
+    def tell(self, *events: Event) -> None:
+        """Gives events to the core and does what it says, until nothing follows any more."""
+        self._inbox += events
+        if self._busy or not self.alive:
+            return
+        self._busy = True
+        while self._inbox or self.peer.deadline() <= self.world.now:
+            batch, self._inbox = self._inbox, []
+            self._carry_out(self.peer.handle(batch, self.world.now))
+        self._busy = False
+        self._rearm()
+
+    def crash(self) -> None:
+        """Ends this server; the disk keeps what it must."""
+        self.alive = False
+        self.disk.crash(self.world.random)
+
+    # the network's side
+
+    def bytes_arrived(self, link: int, data: bytes) -> None:
+        """Packets, or parts of packets."""
+        data = self._unread.pop(link, b"") + data
+        messages, taken = parse(data)
+        if taken < len(data):
+            self._unread[link] = data[taken:]
+        self.tell(Received(link, messages))
+        last = messages[-1] if messages else None
+        if isinstance(last, Packet) and last.type == PacketType.SNAP:
+            assert taken == len(data), "packets behind SNAP came before its body"
+
+    def body_arrived(self, link: int, snapshot: Snapshot) -> None:
+        """The body of a SNAP, read whole."""
+        self.applied = list(snapshot[1])
+        self.last_zxid = snapshot[0]
+        self.tell(Restored(link, snapshot[0]))
+
+    def link_closed(self, link: int, reason: str) -> None:
+        """The other side closed, or the network did."""
+        self._cuts.pop(link, None)
+        self.tell(LinkClosed(link, reason))
+
+    # the client's side
+
+    def write(self, name: bytes) -> None:
+        """A client's write at this server."""
+        self.waiting.add(name)
+        if self.role is Role.LEADING:
+            self._propose([name])
+        else:
+            self.tell(ForwardAsked([ForwardedRequest(0, 0, 5, name, ())]))
+
+    def sync(self) -> None:
+        """A client's sync at this server."""
+        self.syncs.append((self.epoch, self.world.acknowledged.get(self.epoch, 0)))
+        self.tell(SyncAsked(ForwardedRequest(0, 0, 9, b"", ())))
+
+    def _propose(self, names: list[bytes]) -> None:
+        self.tell(Proposed([(self.peer.next_zxid(), name) for name in names]))
+
+    # the driver's duties
+
+    def _carry_out(self, out: Effects) -> None:
+        world, disk = self.world, self.disk
+        if out.accepted_epoch is not None:
+            assert out.accepted_epoch >= disk.accepted
+            disk.accepted = out.accepted_epoch
+        if out.rewind is not None:
+            self._rewind(out.rewind)
+        if out.persist:
+            disk.log += out.persist
+            self._sync()
+        if out.current_epoch is not None:
+            disk.current = out.current_epoch
+        for role, epoch in out.became:
+            self._become(role, epoch)
+        for entry in out.deliver:
+            self._deliver(entry)
+        for _ in range(out.syncs_done):
+            world.checkers.synced(self, *self.syncs.pop(0))
+        for link, session_id, _timeout in out.revalidate:
+            data = session_id.to_bytes(8, "big") + b"\1"
+            world.network.send(self, link, encode_packet(PacketType.REVALIDATE, -1, data))
+        if out.requests:
+            writes = [request.body for request in out.requests if request.op != 9]
+            for request in out.requests:
+                if request.op == 9:
+                    if writes:
+                        self._propose(writes)
+                        writes = []
+                    self.tell(SyncAsked(request))
+            if writes:
+                self._propose(writes)
+        for link, zxid in out.pongs:
+            world.network.send(self, link, encode_packet(PacketType.PING, zxid, encode_sessions([(self.sid, 1)])))
+        for link, item in out.send:
+            if item is BODY:
+                world.network.send_body(self, link, self._cuts.pop(link))
+                self._inbox.append(Streamed(link))
+            else:
+                world.checkers.sent(self, item)
+                world.network.send(self, link, item)
+        for sid, note in out.notify:
+            world.network.notify(self.sid, sid, note)
+        for link, _reason in out.close:
+            self._unread.pop(link, None)
+            world.network.close(self, link)
+        for link in out.freeze:
+            world.after(world.options.delay(world.random), lambda link=link: self._freeze(link))
+        if out.save:
+            world.after(world.options.save_delay(world.random), self._saved)
+        if out.listen is not None:
+            self.listening = out.listen
+        if out.disconnect:
+            self.connecting = None
+        if out.connect is not None:
+            self.connecting = out.connect
+            world.network.connect(self, out.connect)
+
+    def _become(self, role: Role, epoch: int) -> None:
+        self.world.trace(f"{self.sid} became {role.name} in epoch {epoch}: {self.peer.reason}")
+        self.role = role
+        self.epoch = epoch
+        self.waiting.clear()
+        self.syncs.clear()
+        if role is Role.LEADING:
+            self.last_zxid = epoch << 32
+        self.world.checkers.became(self, role, epoch)
+
+    def _deliver(self, entry: Transaction) -> None:
+        self.applied.append(entry)
+        self.last_zxid = entry[0]
+        self.world.checkers.delivered(self, entry)
+        if entry[1] in self.waiting:
+            self.waiting.discard(entry[1])
+            self.world.acknowledge(self, entry)
+
+    def _rewind(self, zxid: int) -> None:
+        self._generation += 1
+        self._syncing = False
+        self.disk.rewind(zxid)
+        if self.last_zxid > zxid:
+            self.last_zxid, state = self.disk.recover()
+            self.applied = list(state)
+
+    def _sync(self) -> None:
+        if self._syncing or self.disk.synced == len(self.disk.log):
+            return
+        self._syncing = True
+        count, generation = len(self.disk.log), self._generation
+        self.world.after(self.world.options.sync_delay(self.world.random), lambda: self._synced(count, generation))
+
+    def _synced(self, count: int, generation: int) -> None:
+        if not self.alive or generation != self._generation:
+            return
+        self._syncing = False
+        self.disk.synced = count
+        self.tell(Synced(self.disk.log[count - 1][0]))
+        self._sync()
+
+    def _freeze(self, link: int) -> None:
+        if self.alive and self.world.network.is_open(self, link):
+            self._cuts[link] = (self.last_zxid, tuple(self.applied))
+            self.tell(Frozen(link, self.last_zxid))
+
+    def _saved(self) -> None:
+        if not self.alive:
+            return
+        self._generation += 1
+        self._syncing = False
+        self.disk.snapshots = [(self.last_zxid, tuple(self.applied))]
+        self.disk.log = []
+        self.disk.synced = 0
+        self.tell(Saved())
+
+    def _rearm(self) -> None:
+        deadline = self.peer.deadline()
+        if deadline != self._timer:
+            self._timer = deadline
+            self.world.at(deadline, lambda: self._alarm(deadline))
+
+    def _alarm(self, deadline: float) -> None:
+        if self.alive and self._timer == deadline:
+            self._timer = -1.0
+            self.tell()

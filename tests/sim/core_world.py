@@ -1,0 +1,297 @@
+"""The consensus cores in a simulated world: no trio, one queue of events, everything decided by a seed.
+
+First the faults: servers crash and forget what was not synced, links are cut one way or both, disks are slow, clients
+write through any server. Then everything is repaired, and the ensemble must come to one leader, one history, and new
+writes, within the time its own timeouts allow. The checkers watch all along.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+from random import Random
+
+from coord.zab.application import Role, Transaction
+from coord.zab.quorums import Address, Ensemble, Member
+from coord.zab.timing import Timing
+from tests.sim.checkers.zab import Checkers
+from tests.sim.core_machine import Disk, Server
+from tests.sim.core_network import Network
+
+__all__ = ["NotConverged", "Options", "World", "simulate"]
+
+TRACE_MAX = 300
+
+
+class NotConverged(AssertionError):
+    """The faults are over, and the ensemble does not serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One world's shape. Times are seconds."""
+
+    voters: int = 3
+    observers: int = 0
+    seconds: float = 8.0
+    timing: Timing = field(default_factory=lambda: Timing(200, 5, 4))
+    latency_max: float = 0.005
+    disk_max: float = 0.01
+    slow_disk: float = 0.0
+    """The share of syncs that take fifty times as long."""
+    fault_every: float = 0.7
+    crashes: bool = True
+    cuts: bool = True
+    write_every: float = 0.02
+    recent_max: int = 500
+
+    @classmethod
+    def drawn(cls, random: Random) -> Options:
+        """Every seed has another world."""
+        return cls(
+            voters=random.choice((3, 3, 3, 5, 5, 4, 2, 1)),
+            observers=random.choice((0, 0, 1)),
+            timing=Timing(random.choice((50, 200, 500)), random.choice((4, 6, 10)), random.choice((3, 5))),
+            latency_max=random.choice((0.001, 0.005, 0.03)),
+            disk_max=random.choice((0.001, 0.01, 0.05)),
+            slow_disk=random.choice((0.0, 0.0, 0.02)),
+            fault_every=random.choice((0.2, 0.6, 1.5)),
+            crashes=random.random() < 0.8,
+            cuts=random.random() < 0.8,
+            write_every=random.choice((0.01, 0.03, 0.1)),
+            recent_max=random.choice((1, 5, 500)),
+        )
+
+    def delay(self, random: Random) -> float:
+        """From one server to another."""
+        return random.uniform(0.0001, self.latency_max)
+
+    def sync_delay(self, random: Random) -> float:
+        """One disk sync."""
+        slow = random.random() < self.slow_disk
+        return random.uniform(0.0001, self.disk_max) * (50 if slow else 1)
+
+    def save_delay(self, random: Random) -> float:
+        """One snapshot to disk."""
+        return random.uniform(0.0001, self.disk_max * 20)
+
+    def patience(self) -> float:
+        """How long a repaired ensemble may take: the longest wait that may just have begun, twice, and elections."""
+        return 2 * self.timing.init_timeout + 10 + 100 * self.disk_max
+
+
+class World:
+    """Servers, network, clients and faults."""
+
+    def __init__(self, seed: int, options: Options | None = None) -> None:
+        self.seed = seed
+        self.random = Random(f"{seed}/world")
+        self.options = options or Options.drawn(Random(f"{seed}/options"))
+        count = self.options.voters + self.options.observers
+        members = {
+            sid: Member(sid, (Address(f"s{sid}", 1, 2),), participant=sid <= self.options.voters)
+            for sid in range(1, count + 1)
+        }
+        self.ensemble = Ensemble(members)
+        self.now = 0.0
+        self.events = 0
+        self.disks = {sid: Disk() for sid in members}
+        self.servers: dict[int, Server] = {}
+        self.network = Network(self)
+        self.checkers = Checkers(self)
+        self.acknowledged: dict[int, int] = {}
+        """Epoch to the last zxid acknowledged to a client in it."""
+        self.acknowledged_writes: set[bytes] = set()
+        self.ways: Counter[str] = Counter()
+        """How learners were brought to a leader's history: DIFF, TRUNC, SNAP."""
+        self.traces: deque[str] = deque(maxlen=TRACE_MAX)
+        self.quiet = False
+        """No more faults."""
+        self.calm = False
+        """No more writes either."""
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
+        self._writes = 0
+        self._isolated: list[tuple[int, int]] = []
+
+    # the queue
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Runs `action` at a time."""
+        if when != inf:
+            self._order += 1
+            heapq.heappush(self._queue, (max(when, self.now), self._order, action))
+
+    def after(self, delay: float, action: Callable[[], None]) -> None:
+        """Runs `action` later."""
+        self.at(self.now + delay, action)
+
+    def run_until(self, end: float, done: Callable[[], bool] = lambda: False) -> bool:
+        """Lets the world go on until a time, or until `done`."""
+        while self._queue and self._queue[0][0] <= end:
+            self.now, _, action = heapq.heappop(self._queue)
+            self.events += 1
+            action()
+            if done():
+                return True
+        self.now = max(self.now, end)
+        return done()
+
+    def trace(self, text: str) -> None:
+        """Remembers what happened, for a failure's report."""
+        self.traces.append(f"{self.now:10.4f} {text}")
+
+    # what checkers ask
+
+    def acknowledge(self, server: Server, entry: Transaction) -> None:
+        """A client got its reply."""
+        self.acknowledged[server.epoch] = max(entry[0], self.acknowledged.get(server.epoch, 0))
+        self.acknowledged_writes.add(entry[1])
+
+    # faults
+
+    def start(self, sid: int) -> None:
+        """Starts a server on its disk."""
+        self.trace(f"{sid} starts")
+        self.servers[sid] = server = Server(self, sid, self.disks[sid])
+        server.start()
+        self.network.server_came(sid)
+
+    def crash(self, sid: int) -> None:
+        """Kills a server."""
+        server = self.servers.pop(sid)
+        silently = self.random.random() < 0.3
+        self.trace(f"{sid} crashes{' silently' if silently else ''}")
+        server.crash()
+        self.network.server_gone(server, silently)
+
+    def cut(self) -> None:
+        """Cuts some directions between servers."""
+        sids = sorted(self.disks)
+        kind = self.random.choice(("both ways", "one way", "one link", "isolated"))
+        some = set(self.random.sample(sids, self.random.randint(1, max(1, len(sids) // 2))))
+        if kind == "isolated":
+            some = {self._victim(sids)}
+        pairs = {(a, b) for a in some for b in sids if b not in some}
+        if kind in ("both ways", "isolated"):
+            pairs |= {(b, a) for a, b in pairs}
+        elif kind == "one link" and pairs:
+            a, b = self.random.choice(sorted(pairs))
+            pairs = {(a, b), (b, a)}
+        self.trace(f"cut {kind}: {sorted(pairs)}")
+        self.network.blocked = pairs
+
+    def _victim(self, sids: list[int]) -> int:
+        """Any of them, and rather often the leader, whose fall is what matters most."""
+        leaders = [sid for sid in sids if sid in self.servers and self.servers[sid].role is Role.LEADING]
+        return self.random.choice(leaders if leaders and self.random.random() < 0.5 else sids)
+
+    def repair(self) -> None:
+        """Repairs all links."""
+        self.trace("repaired")
+        self.network.blocked = set()
+        self.network.repaired()
+
+    def _fault(self) -> None:
+        if self.quiet:
+            return
+        choices = []
+        if self.options.crashes:
+            choices += ["crash", "start", "start"]
+        if self.options.cuts:
+            choices += ["cut", "repair"]
+        match self.random.choice(choices or ["none"]):
+            case "crash" if self.servers:
+                self.crash(self._victim(sorted(self.servers)))
+            case "start" if down := sorted(self.disks.keys() - self.servers.keys()):
+                self.start(self.random.choice(down))
+            case "cut":
+                self.cut()
+                self.network.repaired()
+            case "repair":
+                self.repair()
+        self.after(self.random.expovariate(1 / self.options.fault_every), self._fault)
+
+    # clients
+
+    def _client(self) -> None:
+        if self.calm:
+            return
+        self.write()
+        self.after(self.random.expovariate(1 / self.options.write_every), self._client)
+
+    def write(self) -> None:
+        """A few writes or a sync at a server that serves."""
+        serving = [server for _, server in sorted(self.servers.items()) if server.role is not Role.LOOKING]
+        if not serving:
+            return
+        server = self.random.choice(serving)
+        if self.random.random() < 0.1:
+            server.sync()
+            return
+        for _ in range(self.random.choice((1, 1, 3))):
+            self._writes += 1
+            server.write(b"w%d" % self._writes)
+
+    # the run
+
+    def run(self) -> None:
+        """Faults, repair, agreement."""
+        for sid in sorted(self.disks):
+            self.after(self.random.uniform(0, 0.3), lambda sid=sid: sid in self.servers or self.start(sid))
+        self.after(self.options.write_every, self._client)
+        self.after(self.options.fault_every, self._fault)
+        self.run_until(self.options.seconds)
+        self.quiet = True
+        self.options = replace(self.options, slow_disk=0.0)
+        self.repair()
+        for sid in sorted(self.disks.keys() - self.servers.keys()):
+            self.start(sid)
+        self.run_until(self.now + 50 * self.options.disk_max)  # syncs that were slow may still be
+        repaired = self.now
+        if not self.run_until(self.now + self.options.patience(), self.serves):
+            raise NotConverged(f"no agreement {self.options.patience()} s after the repair: {self.roles()}")
+        self.trace(f"agreed {self.now - repaired:.2f} s after the repair")
+        self.run_until(self.now + 0.5)
+        acknowledged = len(self.acknowledged_writes)
+        self.run_until(self.now + 0.5 + 20 * self.options.write_every)
+        self.calm = True
+        if not self.run_until(self.now + 10.0, self.agrees) or len(self.acknowledged_writes) == acknowledged:
+            raise NotConverged(f"new writes do not reach everybody: {self.roles()}")
+        self.checkers.finished()
+
+    def serves(self) -> bool:
+        """All servers serve under one leader."""
+        if len(self.servers) < len(self.disks):
+            return False
+        roles = [server.role for server in self.servers.values()]
+        epochs = {server.epoch for server in self.servers.values()}
+        return Role.LOOKING not in roles and len(epochs) == 1
+
+    def agrees(self) -> bool:
+        """All servers serve and have applied the same."""
+        ends = {len(server.applied) for server in self.servers.values()}
+        return len(ends) == 1 and self.serves()
+
+    def roles(self) -> str:
+        """What each server does."""
+        servers = sorted(self.servers.items())
+        return ", ".join(f"{sid}: {server.role.name} {server.epoch} ({server.peer.reason})" for sid, server in servers)
+
+
+def simulate(seed: int, **options: object) -> World:
+    """Runs one world. A failure tells the seed, the options and what happened last."""
+    world = World(seed)
+    world.options = replace(world.options, **options)  # type: ignore[arg-type]
+    if "voters" in options or "observers" in options:
+        world = World(seed, world.options)
+    try:
+        world.run()
+    except AssertionError as failure:
+        story = "\n".join(world.traces)
+        failure.add_note(f"seed {seed}, {world.options}\n{story}")
+        raise
+    return world

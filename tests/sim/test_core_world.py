@@ -1,0 +1,73 @@
+"""The consensus cores keep their properties in many simulated worlds, and the world itself repeats by its seed."""
+
+from __future__ import annotations
+
+import pytest
+
+from coord.wire.quorum import Proposals, encode_acks
+from coord.zab import learner as learner_module
+from coord.zab.effects import Effects
+from coord.zab.learner import Learner, Phase
+from tests.sim.__main__ import main
+from tests.sim.checkers.zab import Violation
+from tests.sim.core_world import Options, World, simulate
+
+
+@pytest.mark.parametrize("block", range(12))
+def test_properties_hold_in_many_worlds(block: int) -> None:
+    """Ten seeds each; a failure prints the seed, the world's shape and the story."""
+    for seed in range(block * 10, block * 10 + 10):
+        simulate(seed, seconds=6.0)
+
+
+def test_five_servers_under_frequent_faults() -> None:
+    """The shape that users of five servers run."""
+    simulate(7, voters=5, observers=1, fault_every=0.15, crashes=True, cuts=True, seconds=10.0)
+
+
+def test_a_seed_repeats_its_world() -> None:
+    """Same seed, same story, to the last event."""
+    first, second = simulate(11), simulate(11)
+
+    assert (first.events, list(first.traces), first.acknowledged_writes) == (
+        second.events,
+        list(second.traces),
+        second.acknowledged_writes,
+    )
+
+
+def test_worlds_reach_every_way_of_synchronisation() -> None:
+    """DIFF, TRUNC and SNAP all happen in the worlds that the tests run, or they would prove little."""
+    ways = set()
+    for seed in (1, 2, 15, 24):
+        ways |= set(simulate(seed).ways)
+
+    assert ways == {"DIFF", "TRUNC", "SNAP"}
+
+
+def test_the_checkers_see_an_early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner that acknowledges before its disk does is caught at once."""
+
+    def too_early(self: Learner, message: Proposals, now: float, out: Effects) -> None:
+        Learner._proposals(self, message, now, out)
+        if self.phase is Phase.SERVING:
+            out.send.append((self.link, encode_acks(zxid for zxid, _ in message.entries)))
+
+    monkeypatch.setitem(learner_module._TAKE, Proposals, too_early)
+
+    with pytest.raises(Violation, match="PromisesAreDurable"):
+        World(0, Options()).run()
+
+
+def test_the_checkers_see_a_leader_that_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit without a quorum is caught at once."""
+    monkeypatch.setattr("coord.zab.quorums.Ensemble.agreed", lambda self, positions: max(positions.values()))
+
+    with pytest.raises(Violation, match="PrefixConsistency"):
+        World(0, Options()).run()
+
+
+def test_the_command_repeats_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m tests.sim` runs and says what it saw."""
+    assert main(["--seed", "3", "--nodes", "3"]) == 0
+    assert "acknowledged writes" in capsys.readouterr().out
