@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha1
 from pathlib import Path
 from random import Random
 from struct import Struct
@@ -16,7 +18,7 @@ from tests.sim.disk import Faults, SimDisk
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 FOLDER = "/data/version-2"
-DIGEST_ACL = (ACL(31, Id("digest", "user:hash")),)
+DIGEST_ACL = (ACL(31, Id("digest", "user:" + b64encode(sha1(b"user:secret").digest()).decode())),)
 
 _HEADER = Struct(">qiqqi")
 
@@ -54,8 +56,8 @@ def started(disk: Disk, after: int = 0) -> tuple[TxnLog, list[tuple[int, bytes]]
 class Author:
     """Writes the transactions of one imaginary leader, digests included, by applying them to a tree of its own."""
 
-    def __init__(self, epoch: int = 1) -> None:
-        self.tree = Tree()
+    def __init__(self, epoch: int = 1, *, extended_types: bool = False) -> None:
+        self.tree = Tree(extended_types=extended_types)
         self.zxid = epoch << 32
 
     def write(self, kind: int, body: Body, session_id: int = 7) -> tuple[int, bytes]:
