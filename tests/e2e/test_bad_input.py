@@ -18,6 +18,7 @@ from crc32c import crc32c
 from kazoo.client import KazooClient
 
 from tests.e2e.local import Local, local
+from tests.e2e.raw import RawClient, frame, reply, text
 
 TOPIC = "well-behaved"
 MEMORY_MARGIN = 60e6
@@ -78,37 +79,8 @@ def closed(connection: socket.socket, seconds: float = 10) -> bool:
 # The coordination service
 
 
-CONNECT = struct.pack(">iqiqi16s?", 0, 0, 10000, 0, 16, bytes(16), False)
-
-
-def frame(body: bytes) -> bytes:
-    return struct.pack(">i", len(body)) + body
-
-
-def text(value: str) -> bytes:
-    return struct.pack(">i", len(value.encode())) + value.encode()
-
-
-def exactly(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return data
-
-
-def reply(connection: socket.socket) -> bytes:
-    connection.settimeout(10)
-    return exactly(connection, struct.unpack(">i", exactly(connection, 4))[0])
-
-
 def session(cluster: Local) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", cluster.coord_port))
-    connection.sendall(frame(CONNECT))
-    assert len(reply(connection)) >= 36
-    return connection
+    return RawClient(cluster.coord_port).socket
 
 
 def test_coord_a_frame_longer_than_the_limit(cluster: Local) -> None:
