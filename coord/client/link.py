@@ -7,6 +7,7 @@ or cancel scope. Requests made in the same step of the scheduler leave in one se
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from random import Random
@@ -327,6 +328,6 @@ def _words(error: BaseException) -> str:
         error = error.__cause__
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(_words(each) for each in error.exceptions))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

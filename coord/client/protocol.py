@@ -204,10 +204,11 @@ class Session:
 
     def submit(self, call: Call) -> None:
         """Sends a request, or keeps it until there is a server. Raises the session's end if it has ended."""
-        if self.state in FINAL or self._closing:
+        connected = self.state is State.CONNECTED
+        if self._closing or (not connected and self.state in FINAL):
             raise error_of(self.end_code(), call.path)
         self._unfinished_bytes += len(call.payload)
-        if self.state is State.CONNECTED:
+        if connected:
             self._transmit(call)
         else:
             self._waiting.append(call)
