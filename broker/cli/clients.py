@@ -1,7 +1,7 @@
 """What the client commands share: the bootstrap option, properties, signals, errors as one line, exit codes.
 
-A signal cancels the command's work; what it does on its way out (commit, flush) is bounded in time. The exit code is
-then 128 plus the signal's number, as shells have it.
+A signal interrupts the command's work; what it does on its way out (commit, flush) is bounded in time. The exit code
+is then 128 plus the signal's number, as shells have it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = ["DEFAULT_BOOTSTRAP", "bootstrap_option", "client_settings", "key_valu
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+STOP_PATIENCE_S = 5.0
+"""How long a command may take to end after a signal; a second signal ends it at once."""
 SECURITY_KEYS = ("security.protocol", "sasl.mechanism", "sasl.jaas.config")
 
 
@@ -37,7 +39,11 @@ def bootstrap_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def run_client(program: str, work: Callable[[], Awaitable[int]]) -> NoReturn:
+Work = Callable[[trio.CancelScope], Awaitable[int]]
+"""A command's work: it enters the scope around what a signal shall interrupt, and returns the exit code."""
+
+
+def run_client(program: str, work: Work) -> NoReturn:
     """Runs a command's work and ends the process with the code that it returns, or with what an error or a signal says."""
     try:
         code = trio.run(_until_signal, work)
@@ -48,22 +54,24 @@ def run_client(program: str, work: Callable[[], Awaitable[int]]) -> NoReturn:
     sys.exit(code)
 
 
-async def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
+async def _until_signal(work: Work) -> int:
+    interruptible = trio.CancelScope()
+    signalled = 0
     code = 0
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with background() as nursery:
 
             async def watch() -> None:
-                nonlocal code
-                async for number in signals:
-                    code = 128 + number
-                    scope.cancel()
-                    return
+                nonlocal signalled
+                signalled = await anext(signals)
+                interruptible.cancel()
+                with trio.move_on_after(STOP_PATIENCE_S):
+                    await anext(signals)
+                nursery.cancel_scope.cancel()
 
-            with trio.CancelScope() as scope:
-                nursery.start_soon(watch)
-                code = await work()
-    return code
+            nursery.start_soon(watch)
+            code = await work(interruptible)
+    return 128 + signalled if signalled else code
 
 
 def key_values(pairs: Iterable[str], option: str) -> dict[str, str]:

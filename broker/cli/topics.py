@@ -151,9 +151,10 @@ def parse_assignment(text: str | None) -> list[list[int]]:
 def on_cluster(program: str, bootstrap: str, act: Callable[[Cluster], Awaitable[None]]) -> None:
     """Runs an action on the cluster and ends the process."""
 
-    async def work() -> int:
-        async with open_cluster(bootstrap, CLIENT_ID) as cluster:
-            await act(cluster)
+    async def work(interruptible: trio.CancelScope) -> int:
+        with interruptible:
+            async with open_cluster(bootstrap, CLIENT_ID) as cluster:
+                await act(cluster)
         return 0
 
     run_client(program, work)

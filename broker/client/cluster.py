@@ -256,6 +256,7 @@ def _why(error: BaseException) -> str:
             return _why(hidden.exceptions[0])
         if isinstance(hidden, OSError):
             return _why(hidden)
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
+    if isinstance(error, OSError) and error.errno is not None:
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror or ""  # negative: the resolver's
+        return text.lower()
     return str(error)

@@ -54,7 +54,7 @@ class Consumer:
         if self._fetchers is not None:
             self._fetchers.scope.cancel()
         self._assignment += 1
-        self._positions = Positions(self._options)  # of its own: a task of the last assignment may still be ending
+        self._positions = Positions(self._options, self._assignment)  # of its own: a task of the last assignment may still be ending
         self._positions.assign(positions)
         self._marked.clear()
         if positions:
@@ -85,9 +85,14 @@ class Consumer:
             if assignment == self._assignment:
                 return found
 
-    def mark(self, partition: TopicPartition, next_offset: int) -> None:
-        """Everything before `next_offset` is dealt with. Where nothing was read yet, the place to begin is marked."""
-        self._marked[partition] = next_offset
+    def mark(self, fetched: Fetched, next_offset: int | None = None) -> None:
+        """What was fetched is dealt with, or what lies before `next_offset` of it.
+
+        It counts only while its assignment lasts: afterwards the partition is another member's. Where nothing was dealt
+        with yet, the place to begin is marked.
+        """
+        if fetched.assignment == self._assignment:
+            self._marked[fetched.partition] = fetched.next_offset if next_offset is None else next_offset
 
     async def commit(self) -> None:
         """Commits what is marked and not committed yet. Raises KafkaError."""

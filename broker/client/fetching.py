@@ -52,6 +52,8 @@ class Fetched:
     next_offset: int
     append_time: bool = False
     """Whether the timestamps are those of the append."""
+    assignment: int = 0
+    """Which assignment it was fetched under."""
 
 
 @dataclass(slots=True)
@@ -79,9 +81,10 @@ def fetch_request(positions: Mapping[TopicPartition, int], options: FetchOptions
 
 
 class Positions:
-    """The next offset of each assigned partition."""
+    """The next offset of each partition of one assignment, which `assignment` numbers."""
 
-    def __init__(self, options: FetchOptions) -> None:
+    def __init__(self, options: FetchOptions, assignment: int = 0) -> None:
+        self.assignment = assignment
         self._options = options
         self._next: dict[TopicPartition, int] = {}
 
@@ -153,7 +156,7 @@ class Positions:
                 records += found
         if next_offset == position:
             return None
-        return Fetched(partition, records, next_offset, append_time)
+        return Fetched(partition, records, next_offset, append_time, self.assignment)
 
 
 class _Aborted:
