@@ -10,6 +10,7 @@ import trio
 from coord.kit.cliutil import StartError
 from coord.kit.host import Host
 from coord.kit.net import Listening
+from coord.store.errors import StoreError
 from coord.store.storage import Storage, StorageOptions
 from coord.tree.acl import Guard
 from coord.tree.tree import Tree
@@ -49,9 +50,12 @@ def _recovered(host: Host, config: ServerConfig) -> Storage:
     )
     try:
         storage = Storage(host.disk, config.data_dir, config.data_log_dir, host.random, options)
+    except StoreError as error:
+        raise StartError(f"{config.path}: {error}") from error
     except OSError as error:
-        key = "dataLogDir" if config.data_log_dir in str(error.filename) != config.data_dir else "dataDir"
-        raise StartError(f"{config.path}: {key}: {error.filename or config.data_dir}: {error.strerror or error}") from error
+        path = str(error.filename or config.data_dir)
+        key = "dataDir" if path.startswith(config.data_dir) else "dataLogDir"
+        raise StartError(f"{config.path}: {key}: {path}: {error.strerror or error}") from error
     log.info("recovered %d nodes as of 0x%x from %s", len(storage.tree.nodes) - 1, storage.last_zxid, config.data_dir)
     return storage
 
