@@ -15,11 +15,12 @@ from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import BadVersionError, NoAuthError, NodeExistsError, NoNodeError, NotEmptyError
 from kazoo.security import make_digest_acl
 
-from coord.wire.codes import OpCode
+from coord.wire.codes import CreateMode, OpCode
 from coord.wire.data import OPEN_ACL_UNSAFE
+from coord.wire.jute import Writer
 from coord.wire.records import CreateRequest
 from tests.e2e.cluster import Cluster, ensemble, until, word
-from tests.e2e.raw_client import RawClient
+from tests.e2e.raw import RawClient
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +98,15 @@ def test_ephemerals_go_with_their_session_and_not_before(one: Cluster) -> None:
     leaving.stop()
     assert observer.exists("/leaving") is None
 
-    with RawClient(one.servers[0].port) as silent:
-        assert silent.hello(timeout_ms=2000).timeout_ms == 2000
-        silent.request(1, OpCode.CREATE, CreateRequest("/silent", b"", OPEN_ACL_UNSAFE, 1))
-        assert silent.reply()[2] == 0
+    w = Writer()
+    CreateRequest("/silent", b"", OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL).write(w)
+    with RawClient(one.servers[0].port, timeout_ms=2000) as silent:
+        assert silent.timeout_ms == 2000
+        assert silent.ask(OpCode.CREATE, w.getvalue())[0] == 0
         began = time.monotonic()
         until(lambda: observer.exists("/silent") is None, "the silent session's node goes", 5)
         assert 1.9 < time.monotonic() - began < 2.0 + 3 * 0.5
-        assert silent.is_closed()
+        assert silent.socket.recv(1) == b""
 
 
 def test_a_session_survives_a_lost_connection(one: Cluster) -> None:
