@@ -33,7 +33,7 @@ from coord.wire.records import ACL, CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_U
 
 from .calls import Credentials
 from .client import Client, connect
-from .failures import ConnectFailedError, RequestTooLargeError, WatchOverflowError
+from .failures import ClientLimitError, ConnectFailedError, RequestTooLargeError, WatchOverflowError
 from .hosts import Address, parse_connect_string
 from .link import ConnectStream, open_stream
 from .multi import Check, Create, Delete, GetChildren, GetData, MultiOp, ReadOp, Result, SetData
@@ -56,6 +56,7 @@ __all__ = [
     "Check",
     "ChildrenWatch",
     "Client",
+    "ClientLimitError",
     "ConnectFailedError",
     "ConnectStream",
     "ConnectionLossError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coord.errors import BadArgumentsError, ConnectionLossError, CoordError
 
-__all__ = ["ConnectFailedError", "RequestTooLargeError", "WatchOverflowError"]
+__all__ = ["ClientLimitError", "ConnectFailedError", "RequestTooLargeError", "WatchOverflowError"]
 
 
 class ConnectFailedError(ConnectionLossError):
@@ -35,3 +35,9 @@ class WatchOverflowError(CoordError):
     """Events came faster than they were taken, and some were dropped: read the state anew."""
 
     text = "more events came than the watch may hold, and some were dropped"
+
+
+class ClientLimitError(CoordError):
+    """One session has as many watches or credentials as it may have."""
+
+    text = "the client's limit of watches or credentials is reached"

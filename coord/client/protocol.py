@@ -43,8 +43,9 @@ from coord.wire.records import (
 )
 
 from .calls import Call, Credentials, Event, Fired, Reply, StateChanged, Watch, WatchRemoval, encode
+from .failures import ClientLimitError
 from .states import FINAL, MOVES, Move, State
-from .watches import Kind, WatchEvent, WatchTable
+from .watches import WATCHES_MAX, Kind, WatchEvent, WatchTable
 
 __all__ = ["OUTSTANDING_BYTES_MAX", "OUTSTANDING_MAX", "Session"]
 
@@ -53,6 +54,7 @@ OUTSTANDING_MAX = 20_000
 OUTSTANDING_BYTES_MAX = 32 * 1024 * 1024
 """Bytes of requests that may be waiting or unanswered before `full`."""
 AUTHS_MAX = 256
+"""Credentials of one session."""
 PING_INTERVAL_MAX = 10.0
 """Seconds without sending before a ping, however long the session timeout is."""
 XID_MAX = 2**31 - 1
@@ -203,10 +205,15 @@ class Session:
     # What the user wants
 
     def submit(self, call: Call) -> None:
-        """Sends a request, or keeps it until there is a server. Raises the session's end if it has ended."""
+        """Sends a request, or keeps it until there is a server.
+
+        Raises the session's end if it has ended, ClientLimitError for one watch too many.
+        """
         connected = self.state is State.CONNECTED
         if self._closing or (not connected and self.state in FINAL):
             raise error_of(self.end_code(), call.path)
+        if call.watch is not None and self.watches.count >= WATCHES_MAX and isinstance(call.watch, Watch):
+            raise ClientLimitError(call.path)
         self._unfinished_bytes += len(call.payload)
         if connected:
             self._transmit(call)
@@ -225,7 +232,8 @@ class Session:
         """Gives the servers a credential, now and on every later connection; `call` ends with the first answer."""
         if self.state in FINAL or self._closing:
             raise error_of(self.end_code())
-        assert len(self._auths) < AUTHS_MAX, f"more than {AUTHS_MAX} credentials"
+        if len(self._auths) >= AUTHS_MAX:
+            raise ClientLimitError
         credential = _Auth(encode(AuthPacket(0, scheme, auth)), call)
         self._auths.append(credential)
         if self.state is State.CONNECTED:

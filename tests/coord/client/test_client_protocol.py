@@ -21,6 +21,7 @@ from coord.client.calls import (
     WatchRemoval,
     encode,
 )
+from coord.client.failures import ClientLimitError
 from coord.client.protocol import OUTSTANDING_BYTES_MAX, OUTSTANDING_MAX, PING_INTERVAL_MAX, Session
 from coord.client.states import FINAL, MOVES, Move, State
 from coord.client.watches import Kind, WatchEvent
@@ -396,6 +397,22 @@ def test_removed_watches_are_told() -> None:
     session.submit(Call(OpCode.REMOVE_WATCHES, b"", "/a", WatchRemoval("/a", 3)))
     session.receive(reply(2, 1, -121), 0.0)
     assert session.watches.count == 1
+
+
+def test_limits_of_watches_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the limit it is taken, beyond it refused; requests without a watch still pass."""
+    monkeypatch.setattr("coord.client.protocol.WATCHES_MAX", 1)
+    monkeypatch.setattr("coord.client.protocol.AUTHS_MAX", 1)
+    session = connected_session()
+    session.submit(get("/a", "w"))
+    session.receive(reply(1), 0.0)
+    with pytest.raises(ClientLimitError):
+        session.submit(get("/b", "w"))
+    session.submit(get("/b"))
+    session.submit(Call(OpCode.REMOVE_WATCHES, b"", "/a", WatchRemoval("/a", 3)))
+    session.add_auth("digest", b"u:p", Call(0))
+    with pytest.raises(ClientLimitError):
+        session.add_auth("digest", b"u:p", Call(0))
 
 
 # Time
