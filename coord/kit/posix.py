@@ -165,12 +165,18 @@ class _Syncer:
 
 
 class PosixDisk:
-    """The files and folders of this machine."""
+    """The files and folders of this machine.
 
-    __slots__ = ()
+    read_only: files are opened for reading alone, as whoever only looks may lack the right to more.
+    """
+
+    __slots__ = ("_access",)
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self._access = os.O_CLOEXEC | (os.O_RDONLY if read_only else os.O_RDWR)
 
     def open(self, path: str, *, create: bool = False) -> PosixFile:
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        flags = self._access | (os.O_CREAT if create else 0)
         return PosixFile(path, os.open(path, flags, 0o644))
 
     def read(self, path: str) -> bytes:

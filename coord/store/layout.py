@@ -22,6 +22,7 @@ __all__ = [
     "remove_durably",
     "snapshot_name",
     "snapshots_in",
+    "zxid_in_name",
 ]
 
 VERSION_FOLDER = "version-2"
@@ -61,6 +62,12 @@ def logs_in(disk: Disk, folder: str) -> list[Numbered]:
 def snapshots_in(disk: Disk, folder: str) -> list[Numbered]:
     """The snapshots in a folder, valid or not, oldest first; none when there is no folder."""
     return _numbered(disk, folder, _SNAPSHOT)
+
+
+def zxid_in_name(name: str) -> int | None:
+    """The number of a log or a snapshot; None for any other name."""
+    match = _LOG.fullmatch(name) or _SNAPSHOT.fullmatch(name)
+    return int(match[1], 16) if match else None
 
 
 def make_durable_dirs(disk: Disk, path: str) -> None:

@@ -171,6 +171,16 @@ def test_a_file_left_by_one_run_serves_the_next(tmp_path: Path) -> None:
     file.close()
 
 
+def test_a_disk_for_looking_only(tmp_path: Path) -> None:
+    """It reads, and writes nothing."""
+    (tmp_path / "file").write_bytes(b"content")
+    file = PosixDisk(read_only=True).open(str(tmp_path / "file"))
+    assert file.read_at(0, 100) == b"content"
+    with pytest.raises(OSError):
+        file.append(b"more")
+    file.close()
+
+
 def test_wall_time_is_milliseconds_since_the_epoch() -> None:
     """The real wall clock agrees with the operating system's."""
     assert abs(SystemWall().now_ms() - time.time() * 1000) < 1000
