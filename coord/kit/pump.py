@@ -65,6 +65,7 @@ class Pump:
         # written when something is left to do and no descriptor will tell
         self._alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._alarmed = False
+        self._stopped = False
         self._epoll.register(self._alarm, select.EPOLLIN)
 
     async def run(self) -> None:
@@ -159,6 +160,7 @@ class Pump:
         """Sends what the kernel takes at once, then closes everything."""
         self.flush()
         self._bury_dead()
+        self._stopped = True
         for handler in list(self._handlers.values()):
             handler.stop()
         self._epoll.close()
@@ -176,11 +178,11 @@ class Pump:
             heapq.heappop(self._timers)[2]()
 
     def _wake(self) -> None:
-        if not self._alarmed:
+        if not self._alarmed and not self._stopped:
             self._alarmed = True
             os.eventfd_write(self._alarm, 1)
 
     def _silence(self) -> None:
-        if self._alarmed:
+        if self._alarmed and not self._stopped:
             self._alarmed = False
             os.eventfd_read(self._alarm)

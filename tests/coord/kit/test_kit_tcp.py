@@ -369,6 +369,29 @@ def test_closed_is_told_once_for_every_way_to_end() -> None:
     ]  # fmt: skip
 
 
+def test_a_stopped_network_takes_calls_quietly() -> None:
+    """Tasks that end after the network may still write, close and flush."""
+    made = Made()
+    kept: list[TcpNetwork] = []
+
+    async def body(network: TcpNetwork) -> None:
+        kept.append(network)
+        listening = await network.listen("127.0.0.1", 0, made)
+        _stream = await stream_to(listening.port)
+        await until(lambda: made.receivers)
+        made.receivers[0].transport.write(b"unsent")
+
+    on_network(body)
+    side = made.receivers[0].transport
+    side.write(b"x")
+    side.pause()
+    side.resume()
+    side.close()
+    side.abort("late")
+    kept[0].flush()
+    assert made.receivers[0].reasons == ["the network stopped"]
+
+
 def test_a_reset_while_paused_is_noticed() -> None:
     """A paused connection whose other side is gone neither spins nor stays."""
 
