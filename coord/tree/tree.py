@@ -434,7 +434,7 @@ class Tree:
             self.quotas.created(parent_path, name)
         else:
             self.nodes["/"] = node
-            self.data_size += 1 + (len(data) if data else 0)
+            self.data_size += 1
         self.nodes[path] = node
         self.digest = self.digest + node.digest & DIGEST_MASK
         self.data_size += len(path) + (len(data) if data else 0)
