@@ -42,6 +42,7 @@ _FRAME_SIZE = _CHECK.size + 1
 _END_OF_RECORD = 0x42
 _TXN_SIZE_MIN = 32  # a TxnHeader alone
 _READ_SIZE = 1 << 20
+_ZEROS = bytes(_READ_SIZE)
 _SECTOR = 512
 _pack_check = _CHECK.pack
 _unpack_check = _CHECK.unpack_from
@@ -108,11 +109,11 @@ def header_ending(file: File) -> Ending | None:
 
 def ending_of(file: File, at: int, end: int) -> tuple[Ending, str]:
     """What lies between `at`, behind the last record that checks, and `end`; with a reason for the log or the error."""
-    rest = file.read_at(at, end - at)
-    size = len(rest.rstrip(b"\0"))
+    rest = _without_padding(file, at, end)
+    size = len(rest)
     if size == 0:
         return Ending.CLEAN, "the log ends"
-    later = _next_record(rest[:size])
+    later = _next_record(rest)
     if later is not None:
         if _has_lost_sector(rest[:later], at):
             return Ending.TORN, "sectors of an unfinished write are missing"
@@ -122,7 +123,7 @@ def ending_of(file: File, at: int, end: int) -> tuple[Ending, str]:
     length = _unpack_check(rest)[1]
     if _TXN_SIZE_MIN <= length <= RECORD_SIZE_MAX and _CHECK.size + length >= size:
         return Ending.TORN, "a record is unfinished"
-    if _has_lost_sector(rest[:size], at):
+    if _has_lost_sector(rest, at):
         return Ending.TORN, "sectors of an unfinished write are missing"
     return Ending.DAMAGED, "a record does not check, and it was written whole"
 
@@ -139,6 +140,17 @@ def _parse(data: bytes, start: int, at: int = 0) -> Iterator[Record]:
             return
         at = stop
         yield Record(int.from_bytes(txn[12:20], "big", signed=True), txn, start + stop)
+
+
+def _without_padding(file: File, at: int, end: int) -> bytes:
+    """The bytes from `at` up to the last before `end` that is not zero. Read from behind: Apache pads by 64 MiB."""
+    while end > at:
+        start = max(at, end - _READ_SIZE)
+        piece = file.read_at(start, end - start)
+        if piece != _ZEROS[: len(piece)]:
+            return file.read_at(at, start + len(piece.rstrip(b"\0")) - at)
+        end = start
+    return b""
 
 
 def _next_record(rest: bytes) -> int | None:
