@@ -129,11 +129,11 @@ def _updated(image: Image, request: UpdateMetadataRequest) -> Image:
     if states:
         topics, names = dict(topics), dict(names)
         for (name, topic_id), partitions in states.items():
-            topic = _updated_topic(topics.get(name), name, topic_id, partitions)
-            if topic is None:
-                gone = topics.pop(name, None)
-                names.pop(gone.id if gone is not None else topic_id, None)
-            else:
+            before = topics.pop(name, None)
+            topic = _updated_topic(before, name, topic_id, partitions)
+            if before is not None:
+                names.pop(before.id, None)
+            if topic is not None:
                 topics[name] = topic
                 if topic.id != NO_UUID:
                     names[topic.id] = name
@@ -180,7 +180,8 @@ def _updated_topic(
 
 
 def _broker_node(broker: UpdateMetadataRequestBroker) -> BrokerNode:
-    endpoints = {endpoint.listener: (endpoint.host, endpoint.port) for endpoint in broker.endpoints}
+    # before version 3 a listener has no name but its security protocol's, and only plain ones are served here
+    endpoints = {endpoint.listener or "PLAINTEXT": (endpoint.host, endpoint.port) for endpoint in broker.endpoints}
     if not endpoints and broker.v0_host:
         endpoints = {"PLAINTEXT": (broker.v0_host, broker.v0_port)}
     return BrokerNode(broker.id, endpoints, broker.rack)

@@ -37,7 +37,7 @@ from .session import CoordSession
 from .tasks import TaskPool
 from .topic_configs import TopicConfigs
 
-__all__ = ["run"]
+__all__ = ["assemble", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,7 @@ async def run(
     then, for it can keep no promise any more.
     """
     began = trio.current_time()
-    logs = LogManager(
-        host.disk,
-        config.directories,
-        host.random,
-        config.topic_defaults,
-        producer_expiration_ms=config.producer_id_expiration_ms,
-    )
-    broker = _assemble(host, config, logs)
+    broker, logs = assemble(host, config)
     broker.cluster_id = await prepare_tree(config, broker.topic_configs, host.random)
     try:
         logs.load(config.broker_id, broker.cluster_id, broker.topic_configs.overrides, host.wall.now_ms())
@@ -91,8 +84,15 @@ async def run(
             logs.abandon()
 
 
-def _assemble(host: Host, config: BrokerConfig, logs: LogManager) -> Broker:
-    """The parts, wired; nothing runs yet."""
+def assemble(host: Host, config: BrokerConfig) -> tuple[Broker, LogManager]:
+    """The parts, wired; nothing is read from disk or tree yet, and nothing runs."""
+    logs = LogManager(
+        host.disk,
+        config.directories,
+        host.random,
+        config.topic_defaults,
+        producer_expiration_ms=config.producer_id_expiration_ms,
+    )
     timeout = config.zookeeper_session_timeout_ms / 1000
     session = CoordSession(
         lambda: Client(
@@ -116,7 +116,7 @@ def _assemble(host: Host, config: BrokerConfig, logs: LogManager) -> Broker:
         num_partitions=config.num_partitions,
         replication_factor=config.default_replication_factor,
     )
-    return Broker(
+    broker = Broker(
         host=host,
         config=config,
         cluster_id="",
@@ -130,6 +130,7 @@ def _assemble(host: Host, config: BrokerConfig, logs: LogManager) -> Broker:
         producer_ids=ProducerIds(config.broker_id, session),
         controller=controller,
     )
+    return broker, logs
 
 
 async def _listen(listeners: Listeners, config: BrokerConfig) -> list[int]:

@@ -7,6 +7,7 @@ is woken at the end of the network's wake-up, so that all that arrived together 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 from broker.log.errors import LogStorageError
@@ -46,14 +47,35 @@ Waker = Callable[[], None]
 class Replica:
     """One partition on this broker."""
 
-    __slots__ = ("key", "log", "state", "written")
+    __slots__ = ("_uncommitted", "_written", "committed", "key", "log", "state")
 
     def __init__(self, key: Key, log: Log, state: Partition) -> None:
         self.key = key
         self.log = log
         self.state = state
-        self.written = 0
-        """Bytes appended since the broker started: what a fetch that waits counts by."""
+        self.committed = 0
+        """Bytes that this leader has written and that are below the high watermark: a waiting fetch counts by it."""
+        self._written = 0
+        self._uncommitted: deque[tuple[int, int]] = deque()
+        """(end offset, `_written` then) of the appends above the high watermark."""
+
+    def wrote(self, size: int) -> bool:
+        """The leader has appended `size` bytes; whether the high watermark moved."""
+        self._written += size
+        if not self.state.appended():
+            self._uncommitted.append((self.log.end_offset, self._written))
+            return False
+        self.count_committed()
+        return True
+
+    def count_committed(self) -> None:
+        """The high watermark has moved."""
+        high_watermark = self.state.high_watermark
+        if high_watermark >= self.log.end_offset:
+            self._uncommitted.clear()
+            self.committed = self._written
+        while self._uncommitted and self._uncommitted[0][0] <= high_watermark:
+            self.committed = self._uncommitted.popleft()[1]
 
 
 class ReplicaManager:
@@ -191,9 +213,13 @@ class ReplicaManager:
 
     def appended(self, replica: Replica, size: int) -> None:
         """Records were appended by this leader: moves the high watermark and marks who is to be woken."""
-        replica.written += size
-        if replica.state.appended():
+        if replica.wrote(size):
             self._moved[replica.key] = None
+
+    def high_watermark_moved(self, replica: Replica) -> None:
+        """A follower's fetch or a change of the ISR has moved the high watermark."""
+        replica.count_committed()
+        self._moved[replica.key] = None
 
     def wake(self) -> None:
         """Wakes what the appends and orders since the last call have made ready."""

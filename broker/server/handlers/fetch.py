@@ -49,16 +49,16 @@ Asked = tuple[Key, FetchRequestPartition]
 class _Fetch:
     """One fetch request that is being served."""
 
-    __slots__ = ("_asked", "_broker", "_bytes_wanted", "_committed", "_message", "_request", "_written")
+    __slots__ = ("_asked", "_broker", "_bytes_wanted", "_committed_then", "_message", "_read_committed", "_request")
 
     def __init__(self, broker: Broker, request: Request, message: FetchRequest) -> None:
         self._broker = broker
         self._request = request
         self._message = message
-        self._committed = message.isolation_level == READ_COMMITTED
+        self._read_committed = message.isolation_level == READ_COMMITTED
         self._asked: list[Replica] = []
         """The replicas that a waiting request watches."""
-        self._written = 0
+        self._committed_then = 0
         self._bytes_wanted = 0
 
     def serve(self) -> Message | Outcome:
@@ -68,7 +68,7 @@ class _Fetch:
         if at_once or size >= message.min_bytes or message.max_wait_ms <= 0:
             return response
         self._bytes_wanted = message.min_bytes - size
-        self._written = sum(replica.written for replica in self._asked)
+        self._committed_then = sum(replica.committed for replica in self._asked)
         deadline = self._broker.clock.now() + message.max_wait_ms / 1000
         keys = [replica.key for replica in self._asked]
         if self._broker.replicas.fetches.park(self.finish, keys, deadline, self.ready) is None:
@@ -77,8 +77,8 @@ class _Fetch:
         return PENDING
 
     def ready(self) -> bool:
-        """Whether enough has been written since the request began to wait."""
-        return sum(replica.written for replica in self._asked) - self._written >= self._bytes_wanted
+        """Whether enough has been written, and can be read, since the request began to wait."""
+        return sum(replica.committed for replica in self._asked) - self._committed_then >= self._bytes_wanted
 
     def finish(self) -> None:
         """Answers with what there is now."""
@@ -126,12 +126,12 @@ class _Fetch:
         offset = asked.fetch_offset
         high_watermark = state.high_watermark
         stable = log.stable_offset(high_watermark)
-        end = stable if self._committed else high_watermark
+        end = stable if self._read_committed else high_watermark
         records: Records = b""
         try:
             if offset != end or offset < log.start_offset:
                 records = log.read(offset, min(asked.partition_max_bytes, max(room, 0)), end, min_one=first)
-            aborted = log.aborted(offset, end) if self._committed and len(records) else []
+            aborted = log.aborted(offset, end) if self._read_committed and len(records) else []
         except KafkaError as failure:
             return _failed(key[1], failure.code, high_watermark, log.start_offset)
         if self._request.version < FORMAT_V2_FROM and len(records):
@@ -144,7 +144,7 @@ class _Fetch:
             stable,
             log.start_offset,
             aborted_transactions=[FetchResponseAbortedTransaction(txn.producer_id, txn.first_offset) for txn in aborted]
-            if self._committed
+            if self._read_committed
             else None,
             records=records,
         )

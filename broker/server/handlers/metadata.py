@@ -73,8 +73,9 @@ async def _create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
     errors = dict.fromkeys(names, ErrorCode.LEADER_NOT_AVAILABLE)
     for outcome in outcomes:
         if outcome.error in (ErrorCode.INVALID_TOPIC_EXCEPTION, ErrorCode.INVALID_REPLICATION_FACTOR):
-            log.warning("topic %r was not created: %s", outcome.name, outcome.message)
             errors[outcome.name] = outcome.error
+        if outcome.error is ErrorCode.INVALID_REPLICATION_FACTOR:
+            log.warning("topic %s was not created: default.replication.factor: %s", outcome.name, outcome.message)
     created = {
         outcome.name: outcome.partitions
         for outcome in outcomes
