@@ -134,9 +134,9 @@ class TxnLog:
         self._roll_due = False
         file = self._current
         if file is not None:
-            self._current = None
             file.truncate(self._end)
             file.sync_now()
+            self._current = None  # not before: a later sync must not find that there is nothing to do
             file.close()
 
     def _begin(self, zxid: int) -> File:
@@ -199,7 +199,7 @@ class TxnLog:
         return sum(sizes) - files[0].start_for(zxid) if files else 0
 
     def _is_current(self, file: _LogFile) -> bool:
-        return file is self._files[-1] and self._current is not None
+        return self._current is not None and file is self._files[-1]
 
     def _place_of(self, after: int) -> int:
         """The file to begin with: the last that begins at or before the transaction behind `after`."""

@@ -302,6 +302,33 @@ def test_a_failed_sync_is_said_to_the_caller() -> None:
         disk.faults.fail_sync = lambda path: False
 
 
+def test_a_roll_that_fails_keeps_failing() -> None:
+    """The next sync must not call durable what the roll could not make so."""
+    disk = sim_disk()
+    log, _ = started(disk)
+    log.append([opaque(1)])
+    disk.faults.fail_sync = lambda path: True
+    with pytest.raises(OSError, match="Input/output error"):
+        log.roll()
+    disk.faults.fail_sync = lambda path: False
+    with pytest.raises(OSError, match="Input/output error"):
+        sync(log)
+
+
+def test_a_read_goes_on_while_the_log_is_replaced() -> None:
+    """A learner may still be reading when another leader's snapshot arrives."""
+    disk = sim_disk()
+    log, _ = started(disk)
+    log.append(batch_of(1, 3))
+    log.roll()
+    log.append(batch_of(4, 3))
+    reading = log.read_from(1)
+    assert next(reading)[0] == 1
+    log.forget(50)
+    with pytest.raises(OSError, match=r"log\.4"):
+        list(reading)
+
+
 def test_a_full_disk_is_an_error_and_costs_only_the_end() -> None:
     """What was synced before is there when the disk has room again."""
     disk: SimDisk = sim_disk()
