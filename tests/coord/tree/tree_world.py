@@ -32,6 +32,7 @@ __all__ = [
     "CLOSE",
     "SESSION",
     "Leader",
+    "Op",
     "check",
     "container",
     "create",
@@ -47,6 +48,7 @@ __all__ = [
 
 SESSION = 0x100
 Op = tuple[int, Record | None]
+"""(operation code, request)"""
 
 
 def encode(record: Record | None) -> bytes:
