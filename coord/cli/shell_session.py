@@ -15,6 +15,7 @@ from coord.client import (
     open_stream,
     parse_connect_string,
 )
+from coord.client.failures import words_of
 from coord.kit.cliutil import EXIT_FAILED, EXIT_USAGE
 
 from .shell_output import Output
@@ -99,14 +100,14 @@ class ShellSession:
             raise UsageError(str(error)) from None
         await self.close()
         self.hosts = hosts
-        refused = 0
+        refused, problem = 0, ""
 
         async def dial(host: str, port: int) -> trio.abc.Stream:
-            nonlocal refused
+            nonlocal refused, problem
             try:
                 stream = await open_stream(host, port)
-            except OSError:
-                refused += 1
+            except OSError as error:
+                refused, problem = refused + 1, words_of(error)
                 if refused >= REFUSALS * count and not self._patient:
                     scope.cancel()
                 raise
@@ -126,7 +127,7 @@ class ShellSession:
         with trio.CancelScope() as scope:
             await self._nursery.start(client.run)
         if scope.cancelled_caught:
-            raise ConnectFailedError(hosts, "nothing listens there, or it cannot be reached")
+            raise ConnectFailedError(hosts, problem)
         self.client_or_none = client
 
     async def close(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from coord.errors import BadArgumentsError, ConnectionLossError, CoordError
 
-__all__ = ["ClientLimitError", "ConnectFailedError", "RequestTooLargeError", "WatchOverflowError"]
+__all__ = ["ClientLimitError", "ConnectFailedError", "RequestTooLargeError", "WatchOverflowError", "words_of"]
 
 
 class ConnectFailedError(ConnectionLossError):
@@ -41,3 +43,15 @@ class ClientLimitError(CoordError):
     """One session has as many watches or credentials as it may have."""
 
     text = "the client's limit of watches or credentials is reached"
+
+
+def words_of(error: BaseException) -> str:
+    """A failure to connect in a few words: the deepest cause says most."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(words_of(each) for each in error.exceptions))
+    if isinstance(error, OSError) and error.errno is not None:
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror or ""  # name resolution counts below 0
+        return text.lower()
+    return str(error) or type(error).__name__

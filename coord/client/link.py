@@ -7,7 +7,6 @@ or cancel scope. Requests made in the same step of the scheduler leave in one se
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from random import Random
@@ -18,7 +17,7 @@ import trio
 from coord.errors import CoordError, error_of
 
 from .calls import Call, Credentials, Fired, Reply, StateChanged, Watch, WatchRemoval
-from .failures import ConnectFailedError, RequestTooLargeError
+from .failures import ConnectFailedError, RequestTooLargeError, words_of
 from .hosts import Address, Rota
 from .protocol import Session
 from .states import FINAL, State
@@ -204,7 +203,7 @@ class Link:
             try:
                 return await self._connect_stream(address.host, address.port)
             except OSError as error:
-                self._problem = f"{address}: {_words(error)}"
+                self._problem = f"{address}: {words_of(error)}"
                 return None
         self._problem = f"{address}: no connection within {self._attempt_timeout:g} s"
         return None
@@ -233,7 +232,7 @@ class Link:
             try:
                 data = await stream.receive_some(RECEIVE_BYTES)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                session.disconnected(trio.current_time(), f"the connection broke: {_words(error)}")
+                session.disconnected(trio.current_time(), f"the connection broke: {words_of(error)}")
             else:
                 if data:
                     session.receive(bytes(data), trio.current_time())
@@ -251,7 +250,7 @@ class Link:
             try:
                 await stream.send_all(data)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                session.disconnected(trio.current_time(), f"the connection broke: {_words(error)}")
+                session.disconnected(trio.current_time(), f"the connection broke: {words_of(error)}")
                 self._settle()
 
     async def _keep_time(self) -> None:
@@ -320,14 +319,3 @@ class Link:
     def _abandon(self) -> None:
         self.session.abandon("closed; the server did not confirm in time")
         self._settle()
-
-
-def _words(error: BaseException) -> str:
-    """An error for people: the deepest cause says most."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_words(each) for each in error.exceptions))
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from coord.client.client import Client
-from coord.client.failures import WatchOverflowError
+from coord.client.failures import WatchOverflowError, words_of
 from coord.client.multi import create_mode
 from coord.client.nurseries import PIPELINE_MAX, flat_nursery, gather
 from coord.client.states import State
@@ -134,3 +136,13 @@ def test_create_modes() -> None:
     for wrong in ({"container": True, "sequential": True}, {"ephemeral": True, "ttl_ms": 1}, {"container": True, "ttl_ms": 1}):
         with pytest.raises(BadArgumentsError):
             mode(**wrong)
+
+
+def test_failures_in_words() -> None:
+    """The deepest cause, in the system's words; groups once for each different one."""
+    refused = OSError("all attempts failed")
+    refused.__cause__ = ExceptionGroup("", [ConnectionRefusedError(111, "x"), ConnectionRefusedError(111, "y"), OSError(113, "")])
+    assert words_of(refused) == "connection refused; no route to host"
+    assert words_of(socket.gaierror(-2, "Name or service not known")) == "name or service not known"
+    assert words_of(KeyError()) == "KeyError"
+    assert words_of(OSError("odd")) == "odd"
