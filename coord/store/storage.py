@@ -114,11 +114,12 @@ class Storage:
         size_max = self._snapshot_size() * self._options.history_ratio
         if not self._history_trusted or self.log.size_from(zxid) > size_max:
             return None
-        records = self.log.read_from(zxid)
-        first = next(records, None)
-        if first is None or first[0] != zxid:
+        records = self._guarded(self.log.read_from(zxid))
+        try:
+            first = next(records, None)
+        except DamagedFileError:
             return None
-        return self._guarded(records)
+        return records if first is not None and first[0] == zxid else None
 
     def _guarded(self, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         try:

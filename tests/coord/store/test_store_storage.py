@@ -282,6 +282,8 @@ def test_damaged_history_is_not_offered_twice(caplog: pytest.LogCaptureFixture) 
         list(found)
     assert storage.after(batch[0][0]) is None
     assert "snapshots from now on" in caplog.text
+    storage._history_trusted = True  # the same when it is met before the first transaction is found
+    assert storage.after(batch[-1][0]) is None
 
 
 def test_nothing_is_appended_before_a_received_snapshot_is_durable() -> None:
