@@ -83,13 +83,16 @@ def _from_disk(
         return Snap()
     entries: list[Transaction] = []
     size = 0
-    for zxid, data in lines:
-        if zxid > oldest:
-            break
-        entries.append((zxid, data))
-        size += len(data)
-        if size > DIFF_BYTES_MAX:
-            return Snap()
+    try:
+        for zxid, data in lines:
+            if zxid > oldest:
+                break
+            entries.append((zxid, data))
+            size += len(data)
+            if size > DIFF_BYTES_MAX:
+                return Snap()
+    except OSError:
+        return Snap()  # a log that cannot be read leads nowhere; the state in memory is whole
     if not entries or entries[-1][0] != oldest:
         return Snap()  # the log begins too late, or has lost its way to what memory holds
     return Diff(newest, entries + list(committed[1:]))

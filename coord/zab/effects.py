@@ -25,7 +25,7 @@ class Effects:
     accepted_epoch: int | None = None
     """Make acceptedEpoch durable. Before `send`, which carries the promise (ACKEPOCH, LEADERINFO)."""
     rewind: int | None = None
-    """`Application.rewind`. Before `persist`: what is appended follows this zxid. No sync may be in flight."""
+    """`Application.rewind`. Before `persist`: what is appended follows this zxid. A sync that is under way counts no more."""
     persist: list[Transaction] = field(default_factory=list)
     """Append to the log, then sync it soon and tell by `Synced`. Nothing here waits for that sync: what depends on it
     (an ACK, currentEpoch, a commit) is an effect of `Synced`."""
