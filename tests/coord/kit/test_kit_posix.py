@@ -44,8 +44,8 @@ def opened(tmp_path: Path) -> PosixFile:
     return PosixDisk().open(str(tmp_path / "file"), create=True)
 
 
-def sync_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sync ")]
+def sync_threads(folder: Path) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith(f"sync {folder}/")]
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -58,23 +58,23 @@ def eventually(condition: Callable[[], bool]) -> None:
 def test_the_real_disk_keeps_the_promises_of_a_disk(tmp_path: Path) -> None:
     """The conformance list of every disk."""
     trio.run(check_disk, PosixDisk(), str(tmp_path))
-    eventually(lambda: not sync_threads())
+    eventually(lambda: not sync_threads(tmp_path))
 
 
 def test_a_file_without_syncs_has_no_thread(tmp_path: Path) -> None:
     """The thread starts with the first sync, is one for the file, and ends with close."""
     file = opened(tmp_path)
     file.sync_now()
-    assert sync_threads() == []
+    assert sync_threads(tmp_path) == []
 
     async def twice() -> None:
         await file.sync()
         await file.sync()
 
     trio.run(twice)
-    assert len(sync_threads()) == 1
+    assert len(sync_threads(tmp_path)) == 1
     file.close()
-    eventually(lambda: not sync_threads())
+    eventually(lambda: not sync_threads(tmp_path))
 
 
 def test_a_sync_after_a_cancelled_one_waits_for_its_own(tmp_path: Path, device: SlowDevice) -> None:
@@ -103,7 +103,7 @@ def test_a_sync_after_a_cancelled_one_waits_for_its_own(tmp_path: Path, device: 
 
     trio.run(main)
     file.close()
-    eventually(lambda: not sync_threads())
+    eventually(lambda: not sync_threads(tmp_path))
 
 
 def test_close_under_a_running_sync(tmp_path: Path, device: SlowDevice) -> None:
@@ -124,7 +124,7 @@ def test_close_under_a_running_sync(tmp_path: Path, device: SlowDevice) -> None:
 
     trio.run(main)
     device.release.release()
-    eventually(lambda: not sync_threads())
+    eventually(lambda: not sync_threads(tmp_path))
 
 
 def test_two_tasks_may_not_sync_one_file(tmp_path: Path, device: SlowDevice) -> None:
