@@ -104,6 +104,10 @@ class Connection:
     def close(self, why: str) -> None:
         """Closes the connection, with a line that says who did what."""
         log.warning("%s: %s; connection closed", self._transport.peer, why)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Closes the connection; its client has done nothing wrong."""
         self.gone = True
         self._transport.close()
 
@@ -115,8 +119,7 @@ class Connection:
             self._idle_ticks += 1
             if self._idle_ticks > ticks_max:
                 log.info("%s: idle for longer than connections.max.idle.ms; connection closed", self._transport.peer)
-                self.gone = True
-                self._transport.close()
+                self.hang_up()
 
     def choked(self) -> bool:
         """Whether it still leaves too many responses unread; if not, it is read again."""
@@ -215,9 +218,11 @@ class Listeners:
             self._release()
 
     def close(self) -> None:
-        """Stops accepting; connections live on."""
+        """Stops accepting, and closes the connections behind what they have been answered."""
         for listening in self._open:
             listening.close()
+        for connection in self._connections:
+            connection.hang_up()
 
     # -- called by connections
 
