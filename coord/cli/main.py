@@ -12,7 +12,7 @@ import click
 
 __all__ = ["main", "zk_cli", "zk_server"]
 
-LAZY = {"shell": ("coord.cli.shell", "shell_command")}
+LAZY = {"dump": ("coord.cli.dump", "dump_command"), "shell": ("coord.cli.shell", "shell_command")}
 """name -> (module, attribute) of commands that live in modules of their own."""
 
 
