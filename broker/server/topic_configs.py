@@ -61,7 +61,7 @@ def described(overrides: Mapping[str, str], config: BrokerConfig) -> Iterator[De
         set_here = [name for name, _ in key.server if name in config.properties]
         if set_here:
             synonyms.append((set_here[0], config.topic_defaults[key.name], ConfigSource.STATIC_BROKER))
-        if key.server:
+        if len(key.server) == 1:  # where several units serve a key, the first has no default of its own
             synonyms.append((key.server[0][0], key.default, ConfigSource.DEFAULT))
         _, value, source = synonyms[0] if synonyms else (key.name, key.default, ConfigSource.DEFAULT)
         yield DescribedConfig(key, value, source, tuple(synonyms))
