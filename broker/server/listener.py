@@ -40,6 +40,8 @@ TICK_SECONDS = 1.0
 IDLE_TICKS_MIN = 2
 
 _SIZE = Struct(">i")
+_PREFIX = Struct(">hhi")
+"""API key, version and correlation id: how every request begins."""
 
 
 class Connection:
@@ -143,7 +145,7 @@ class Connection:
                 return
             message, _ = decode(api.request, header.api_version, frame, offset)
         except WireError as error:
-            self.close(f"sent a request that cannot be read: {error}")
+            self._refuse_unreadable(frame, error)
             return
         request = Request(self, header.api_key, header.api_version, header.correlation_id, header.client_id)
         if api.waits:
@@ -161,6 +163,15 @@ class Connection:
     def _wait(self, request: Request) -> None:
         self._waiting = request
         self._transport.pause()
+
+    def _refuse_unreadable(self, frame: memoryview, error: WireError) -> None:
+        if len(frame) >= _PREFIX.size:
+            # the header of a version that is not known may have any shape behind its first fields
+            key, version, correlation_id = _PREFIX.unpack_from(frame)
+            if key == ApiKey.API_VERSIONS and not APIS[key].low <= version <= APIS[key].high:
+                self._refuse(RequestHeader(key, version, correlation_id))
+                return
+        self.close(f"sent a request that cannot be read: {error}")
 
     def _refuse(self, header: RequestHeader) -> None:
         if header.api_key == ApiKey.API_VERSIONS:

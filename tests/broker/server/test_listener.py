@@ -190,9 +190,11 @@ def test_a_frame_at_the_limit_is_taken(scene: Scene) -> None:
     assert scene.answers() == [1]
 
 
-def test_an_unknown_version_of_api_versions_is_answered_in_version_0(scene: Scene) -> None:
-    """The connection lives on."""
-    data = bytearray(frame(7, ApiVersionsRequest(), 3))
+@pytest.mark.parametrize("length", [4, 1000], ids=["header cut off", "whole"])
+def test_an_unknown_version_of_api_versions_is_answered_in_version_0(scene: Scene, length: int) -> None:
+    """The connection lives on, whatever the rest of the request looks like."""
+    data = bytearray(frame(7, ApiVersionsRequest(), 3))[: 8 + length]
+    data[:4] = (len(data) - 4).to_bytes(4, "big")
     data[6:8] = (99).to_bytes(2, "big")
     scene.receive(bytes(data))
     number, response = parse_response(ApiVersionsResponse, 0, scene.transport.written[4:])
