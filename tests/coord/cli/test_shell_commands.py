@@ -1,4 +1,4 @@
-"""The shell beside Apache's zkCli: the same lines give the same output, on a real Apache ZooKeeper."""
+"""The shell on our server and on Apache's, beside zkCli: the same lines give the same output."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from click.testing import CliRunner, Result
 
 from coord.cli.shell import shell_command
 from coord.cli.shell_commands import COMMANDS
-
-pytestmark = pytest.mark.apache
+from tests.coord.client.apache import need_apache
 
 JARS = Path("/usr/share/java")
 JAR_NAMES = ["zookeeper", "zookeeper-jute", "commons-cli", "netty-codec", "netty-resolver", "netty-handler", "netty-buffer", "netty-common", "netty-transport", "slf4j-log4j12", "slf4j-api", "log4j-1.2", "snappy-java", "metrics-core"]
@@ -111,11 +110,13 @@ def is_event(line: str) -> bool:
     return line.startswith("WatchedEvent")
 
 
-def test_the_same_output_as_zkcli(apache_server: str, tmp_path: Path) -> None:
+@pytest.mark.apache
+def test_the_same_output_as_zkcli(server: str, tmp_path: Path) -> None:
     """A session of every command, line for line; the two run on separate paths of equal length."""
-    theirs = zkcli(apache_server, tmp_path, SAME_LINES.format("/theirs"))
+    need_apache()
+    theirs = zkcli(server, tmp_path, SAME_LINES.format("/theirs"))
     result = CliRunner().invoke(
-        shell_command, ["-s", apache_server], input=SAME_LINES.format("/mine00"), catch_exceptions=False
+        shell_command, ["-s", server], input=SAME_LINES.format("/mine00"), catch_exceptions=False
     )
     ours = plain(result.output.replace("/mine00", "/theirs"))
     assert [line for line in ours if not is_event(line)] == [line for line in plain(theirs) if not is_event(line)]
@@ -123,60 +124,60 @@ def test_the_same_output_as_zkcli(apache_server: str, tmp_path: Path) -> None:
     assert result.exit_code == 2, "the worst of all: lines without arguments"
 
 
-def test_one_shot(apache_server: str) -> None:
+def test_one_shot(server: str) -> None:
     """One command: only the result on standard output, complaints on standard error, and the exit code."""
-    assert shell(apache_server, "create", "/one", "x y").stdout == "Created /one\n"
-    result = shell(apache_server, "get", "-s", "/one")
+    assert shell(server, "create", "/one", "x y").stdout == "Created /one\n"
+    result = shell(server, "get", "-s", "/one")
     assert result.stdout.startswith("x y\ncZxid = 0x")
     assert (result.exit_code, result.stderr) == (0, "")
-    result = shell(apache_server, "get", "/none")
+    result = shell(server, "get", "/none")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Node does not exist: /none\n")
-    result = shell(apache_server, "get")
+    result = shell(server, "get")
     assert (result.exit_code, result.stderr) == (2, "get [-s] [-w] path\n")
-    result = shell(apache_server, "gett", "/one")
+    result = shell(server, "gett", "/one")
     assert (result.exit_code, result.stderr.split(" (")[0]) == (2, "Command not found: gett")
-    assert shell(apache_server, "exists", "/one").exit_code == 0
-    assert shell(apache_server, "exists", "/none").exit_code == 1
-    assert shell(apache_server, "delete", "/one", "-v", "7").exit_code == 1
-    assert shell(apache_server, "rmr", "/one").exit_code == 0
-    assert shell(apache_server + "/none-such", "ls", "/").stderr == "Node does not exist: /\n"
+    assert shell(server, "exists", "/one").exit_code == 0
+    assert shell(server, "exists", "/none").exit_code == 1
+    assert shell(server, "delete", "/one", "-v", "7").exit_code == 1
+    assert shell(server, "rmr", "/one").exit_code == 0
+    assert shell(server + "/none-such", "ls", "/").stderr == "Node does not exist: /\n"
 
 
-def test_data_from_standard_input(apache_server: str) -> None:
+def test_data_from_standard_input(server: str) -> None:
     """- stands for standard input, byte for byte; data that begins with a dash goes behind --."""
     data = b"line 1\nline 2\n\0\xff"
-    assert shell(apache_server, "create", "/stdin", "-", lines=data).exit_code == 0
-    assert shell(apache_server, "get", "/stdin").stdout_bytes == data + b"\n"
-    assert shell(apache_server, "set", "/stdin", "-", lines=b"").exit_code == 0
-    assert shell(apache_server, "get", "/stdin").stdout_bytes == b"\n"
-    assert shell(apache_server, "set", "--", "/stdin", "-5").exit_code == 0
-    assert shell(apache_server, "get", "/stdin").stdout == "-5\n"
-    result = shell(apache_server, lines="set /stdin -\n")
+    assert shell(server, "create", "/stdin", "-", lines=data).exit_code == 0
+    assert shell(server, "get", "/stdin").stdout_bytes == data + b"\n"
+    assert shell(server, "set", "/stdin", "-", lines=b"").exit_code == 0
+    assert shell(server, "get", "/stdin").stdout_bytes == b"\n"
+    assert shell(server, "set", "--", "/stdin", "-5").exit_code == 0
+    assert shell(server, "get", "/stdin").stdout == "-5\n"
+    result = shell(server, lines="set /stdin -\n")
     assert result.exit_code == 2
     assert "holds the commands" in result.stderr
-    shell(apache_server, "deleteall", "/stdin")
+    shell(server, "deleteall", "/stdin")
 
 
-def test_commands_from_a_pipe(apache_server: str) -> None:
+def test_commands_from_a_pipe(server: str) -> None:
     """Failures do not stop what follows; quoted data spans lines; quit ends; redo and history know the lines."""
     lines = 'create /pipe "a\n\nb"\n\nget /none\nget /pipe\nredo 2\nredo 9\nhistory\ndelete /pipe\nquit\nls /none\n'
-    result = shell(apache_server, lines=lines)
+    result = shell(server, lines=lines)
     assert result.stdout.startswith("Created /pipe\na\n\nb\na\n\nb\n0 - create /pipe")
     assert result.stderr == "Node does not exist: /none\nCommand index out of range: 9\n"
     assert result.exit_code == 2
-    assert shell(apache_server, lines="ls '/\n").stderr == "the quote ' is not closed\n"
+    assert shell(server, lines="ls '/\n").stderr == "the quote ' is not closed\n"
 
 
-def test_secrets_stay_out_of_the_history(apache_server: str) -> None:
+def test_secrets_stay_out_of_the_history(server: str) -> None:
     """addauth lines are shown without their credentials."""
-    result = shell(apache_server, lines="addauth digest user:secret\nhistory\n")
+    result = shell(server, lines="addauth digest user:secret\nhistory\n")
     assert result.stdout == "0 - addauth\n1 - history\n"
 
 
-def test_connections(apache_server: str) -> None:
+def test_connections(server: str) -> None:
     """close, connect to another, and without a connection."""
-    lines = f"ls /\nclose\nls /\nconnect {apache_server}/zookeeper\nls /\nconnect host:x\nconnect\nls /\n"
-    result = shell(apache_server, lines=lines)
+    lines = f"ls /\nclose\nls /\nconnect {server}/zookeeper\nls /\nconnect host:x\nconnect\nls /\n"
+    result = shell(server, lines=lines)
     assert result.stdout.splitlines()[1] == "[config, quota]"
     assert result.stderr == "Not connected\n'x' in 'host:x' is not a port\n"
 
@@ -190,7 +191,7 @@ def test_nobody_listens() -> None:
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
-def test_help(apache_server: str) -> None:
+def test_help(server: str) -> None:
     """help needs no server, and every command has a summary."""
     result = shell("127.0.0.1:1", "help")
     assert result.exit_code == 0
@@ -217,24 +218,24 @@ def test_help(apache_server: str) -> None:
         ("ls -q /", "unknown option -q"),
     ],
 )
-def test_usage(apache_server: str, line: str, message: str) -> None:
+def test_usage(server: str, line: str, message: str) -> None:
     """What is wrong is said, and the exit code is 2."""
-    result = shell(apache_server, lines=line + "\n")
+    result = shell(server, lines=line + "\n")
     assert result.exit_code == 2
     assert message in result.stderr
 
 
-def test_watches(apache_server: str) -> None:
+def test_watches(server: str) -> None:
     """Events are printed as WATCHER blocks, unless printwatches is off."""
     lines = "create /w\nget -w /w\nset /w 1\nprintwatches off\nls -w /w\ncreate /w/x\ndeleteall /w\nprintwatches\n"
-    result = shell(apache_server, lines=lines)
+    result = shell(server, lines=lines)
     block = "\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/w\n"
     assert result.stdout == f"Created /w\nnull\n{block}[]\nCreated /w/x\nprintwatches is off\n"
 
 
-def test_a_reader_who_goes_away(apache_server: str) -> None:
+def test_a_reader_who_goes_away(server: str) -> None:
     """`coord shell … | head -1` ends without a traceback."""
-    line = f"{sys.executable} -m coord shell -s {apache_server} ls -R /zookeeper | head -1"
+    line = f"{sys.executable} -m coord shell -s {server} ls -R /zookeeper | head -1"
     root = Path(__file__).resolve().parents[3]
     result = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, timeout=30, check=False, cwd=root,
@@ -243,11 +244,11 @@ def test_a_reader_who_goes_away(apache_server: str) -> None:
     assert (result.stdout, result.stderr) == ("/zookeeper\n", "")
 
 
-def test_interrupted(apache_server: str) -> None:
+def test_interrupted(server: str) -> None:
     """Ctrl-C in the middle: a quick end without a traceback."""
     root = Path(__file__).resolve().parents[3]
     process = subprocess.Popen(
-        [sys.executable, "-m", "coord", "shell", "-s", apache_server],
+        [sys.executable, "-m", "coord", "shell", "-s", server],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
     )  # fmt: skip

@@ -16,8 +16,6 @@ from prompt_toolkit.output import DummyOutput
 from coord.cli.shell_prompt import HISTORY_FILE, ShellCompleter, converse
 from coord.cli.shell_session import ShellSession
 
-pytestmark = pytest.mark.apache
-
 
 class Kept:
     """An output that is kept."""
@@ -76,10 +74,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_conversation(apache_server: str, home: Path) -> None:
+def test_conversation(server: str, home: Path) -> None:
     """Lines are run, quoted data may span lines, Ctrl-C drops a line, quit ends; the history keeps no password."""
     printed = typed(
-        apache_server,
+        server,
         'create /p "a\rb"\r',
         "get /p\r",
         "half a line\x03addauth digest u:secret\r",
@@ -95,9 +93,9 @@ def test_conversation(apache_server: str, home: Path) -> None:
     assert (home / HISTORY_FILE).stat().st_mode & 0o077 == 0
 
 
-def test_end_of_input(apache_server: str) -> None:
+def test_end_of_input(server: str) -> None:
     """Ctrl-D ends; without a home folder the history is in memory."""
-    assert "[zookeeper]" in typed(apache_server, "ls /\r", "\x04")
+    assert "[zookeeper]" in typed(server, "ls /\r", "\x04")
 
 
 def test_without_a_server() -> None:
@@ -136,10 +134,10 @@ def completions(hosts: str, *texts: str) -> list[list[str]]:
     return offered
 
 
-def test_completion(apache_server: str) -> None:
+def test_completion(server: str) -> None:
     """Commands, options after a dash, paths; nothing where nothing fits."""
     assert completions(
-        apache_server, "del", "cre", "create -", "ls /comp/", "ls -s /comp/a", "ls /comp/alpha", "get ", "addauth /",
+        server, "del", "cre", "create -", "ls /comp/", "ls -s /comp/a", "ls /comp/alpha", "get ", "addauth /",
         "bogus /", "ls /none/",
     ) == [
         ["delete", "deleteall"], ["create "], ["-s", "-e", "-c", "-t"], ["/comp/alpha", "/comp/beta"], ["/comp/alpha"],

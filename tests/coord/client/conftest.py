@@ -1,4 +1,4 @@
-"""Servers for the client's tests: one Apache ZooKeeper for the whole run, and a path of its own for each test."""
+"""Servers for the client's tests, two for the whole run, and a path of its own for each test."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from tests.coord.client.apache import apache_ensemble
+from tests.coord.client.servers import coord_server
 
 
-@pytest.fixture(scope="session")
-def apache_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connect string of a standalone Apache ZooKeeper."""
-    with apache_ensemble(tmp_path_factory.mktemp("apache"), 1) as ensemble:
-        yield ensemble.hosts
+@pytest.fixture(scope="session", params=["coord", pytest.param("apache", marks=pytest.mark.apache)])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connect string of a standalone server: ours, and Apache's."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "coord":
+        with coord_server(folder) as hosts:
+            yield hosts
+    else:
+        with apache_ensemble(folder, 1) as ensemble:
+            yield ensemble.hosts
 
 
 @pytest.fixture
 def root(request: pytest.FixtureRequest) -> str:
-    """A path for this test alone: the server is shared."""
+    """A path for this test alone: the servers are shared."""
     return "/" + request.node.name.replace("[", "-").replace("]", "").replace("/", "-")

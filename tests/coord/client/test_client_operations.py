@@ -1,4 +1,4 @@
-"""Every operation, beside a real Apache ZooKeeper."""
+"""Every operation, on our server and on Apache's."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ from coord.client import (
     connect,
 )
 
-pytestmark = pytest.mark.apache
-
 
 def with_client(hosts: str, root: str, test: Callable[[Client], Awaitable[None]], **options: object) -> None:
     """Runs a test with a client whose chroot is the test's own."""
@@ -54,7 +52,7 @@ def with_client(hosts: str, root: str, test: Callable[[Client], Awaitable[None]]
     trio.run(main)
 
 
-def test_create_get_set_delete(apache_server: str, root: str) -> None:
+def test_create_get_set_delete(server: str, root: str) -> None:
     """The life of a node, with versions; null data is kept apart from empty data."""
 
     async def test(client: Client) -> None:
@@ -79,10 +77,10 @@ def test_create_get_set_delete(apache_server: str, root: str) -> None:
         await client.set("/null", b"")
         assert (await client.get_nullable("/null"))[0] == b""
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_kinds_of_nodes(apache_server: str, root: str) -> None:
+def test_kinds_of_nodes(server: str, root: str) -> None:
     """Ephemeral, sequential, container; create2's Stat."""
 
     async def test(client: Client) -> None:
@@ -100,10 +98,10 @@ def test_kinds_of_nodes(apache_server: str, root: str) -> None:
         with pytest.raises(UnimplementedError):
             await client.create("/t", ttl_ms=1000)
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_children(apache_server: str, root: str) -> None:
+def test_children(server: str, root: str) -> None:
     """Names only; with the parent's Stat; a node with children stays."""
 
     async def test(client: Client) -> None:
@@ -122,11 +120,11 @@ def test_children(apache_server: str, root: str) -> None:
         await client.ensure_path("/p/q/r")
         assert await client.children("/p/q") == ["r"]
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
 @pytest.mark.parametrize("path", ["", "a", "/a/", "//", "/a//b", "/./a", "/../a", "/a\0", "/a\u0001"])
-def test_paths_that_are_none(apache_server: str, root: str, path: str) -> None:
+def test_paths_that_are_none(server: str, root: str, path: str) -> None:
     """The server's or our own refusal, one error."""
 
     async def test(client: Client) -> None:
@@ -135,20 +133,20 @@ def test_paths_that_are_none(apache_server: str, root: str, path: str) -> None:
         with pytest.raises(BadArgumentsError):
             await client.multi([Create("/x"), Delete(path)])
 
-    with_client(apache_server, "/bad-paths", test)
+    with_client(server, "/bad-paths", test)
 
 
-def test_a_sequence_may_follow_a_slash(apache_server: str, root: str) -> None:
+def test_a_sequence_may_follow_a_slash(server: str, root: str) -> None:
     """`/queue/` is no path, and yet the start of one."""
 
     async def test(client: Client) -> None:
         assert await client.create("/", sequential=True) == "/0000000000"
         assert await client.multi([Create("/", sequential=True)]) == ["/0000000001"]
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_acls(apache_server: str, root: str) -> None:
+def test_acls(server: str, root: str) -> None:
     """getACL, setACL with versions, a credential that opens a node."""
 
     async def test(client: Client) -> None:
@@ -161,10 +159,10 @@ def test_acls(apache_server: str, root: str) -> None:
         await client.add_auth("digest", b"user:secret")
         assert Id("digest", "user") in await client.who_am_i()
         await client.create("/mine", b"x", acl=CREATOR_ALL_ACL)
-        async with connect(apache_server + root) as stranger:
+        async with connect(server + root) as stranger:
             with pytest.raises(NoAuthError):
                 await stranger.get("/mine")
-        async with connect(apache_server + root, auth=[("digest", b"user:secret")]) as friend:
+        async with connect(server + root, auth=[("digest", b"user:secret")]) as friend:
             assert (await friend.get("/mine"))[0] == b"x"
         readable = [ACL(Perms.READ | Perms.ADMIN, Id("world", "anyone"))]
         assert (await client.set_acl("/mine", readable, 0)).aversion == 1
@@ -172,10 +170,10 @@ def test_acls(apache_server: str, root: str) -> None:
             await client.set_acl("/mine", readable, 0)
         assert (await client.get_acl("/mine"))[0] == tuple(readable)
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_multi(apache_server: str, root: str) -> None:
+def test_multi(server: str, root: str) -> None:
     """All or nothing; results by operation; the error of the one that failed."""
 
     async def test(client: Client) -> None:
@@ -203,10 +201,10 @@ def test_multi(apache_server: str, root: str) -> None:
         assert isinstance(reads[2], NoNodeError)
         assert await client.multi([]) == []
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_watches(apache_server: str, root: str) -> None:
+def test_watches(server: str, root: str) -> None:
     """Each kind fires once, for its reason, before the reply that shows the change, with the chroot taken off."""
 
     async def test(client: Client) -> None:
@@ -234,10 +232,10 @@ def test_watches(apache_server: str, root: str) -> None:
             (EventType.NODE_DELETED, "/a/c"),
         ]
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_persistent_watches_and_their_removal(apache_server: str, root: str) -> None:
+def test_persistent_watches_and_their_removal(server: str, root: str) -> None:
     """addWatch stays and reaches below; removeWatches tells the watcher."""
 
     async def test(client: Client) -> None:
@@ -260,10 +258,10 @@ def test_persistent_watches_and_their_removal(apache_server: str, root: str) -> 
         with pytest.raises(NoWatcherError):
             await client.remove_watches("/a")
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_state_iterators(apache_server: str, root: str) -> None:
+def test_state_iterators(server: str, root: str) -> None:
     """`watch_data` and `watch_children` show the newest state after each change, absence included; close ends them."""
 
     async def test(client: Client) -> None:
@@ -277,7 +275,7 @@ def test_state_iterators(apache_server: str, root: str) -> None:
 
         data: list[object] = []
         names: list[object] = []
-        async with connect(apache_server + root) as other, trio.open_nursery() as nursery:
+        async with connect(server + root) as other, trio.open_nursery() as nursery:
             nursery.start_soon(follow, data, other.watch_data("/a"))
             nursery.start_soon(follow, names, other.watch_children("/a"))
             await reached(data, None)
@@ -296,10 +294,10 @@ def test_state_iterators(apache_server: str, root: str) -> None:
             await reached(names, None)
             await other.close()
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_event_stream(apache_server: str, root: str) -> None:
+def test_event_stream(server: str, root: str) -> None:
     """`events` yields every event of a subtree in order."""
 
     async def test(client: Client) -> None:
@@ -311,10 +309,10 @@ def test_event_stream(apache_server: str, root: str) -> None:
         assert [event.path for event in seen] == ["/a/0", "/a/1", "/a/2"]
         await client.create("/a/unseen")
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_many_tasks_at_once(apache_server: str, root: str) -> None:
+def test_many_tasks_at_once(server: str, root: str) -> None:
     """A thousand tasks share the client; everybody gets his own answer."""
 
     async def test(client: Client) -> None:
@@ -330,28 +328,28 @@ def test_many_tasks_at_once(apache_server: str, root: str) -> None:
         assert await client.children("/") == []
         assert await client.ping() < 5
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_a_session_taken_over(apache_server: str, root: str) -> None:
+def test_a_session_taken_over(server: str, root: str) -> None:
     """Credentials re-attach a session: its ephemeral nodes stay; wrong ones end it."""
 
     async def test(client: Client) -> None:
         await client.create("/e", ephemeral=True)
-        async with connect(apache_server + root, resume=client.credentials) as other:
+        async with connect(server + root, resume=client.credentials) as other:
             assert other.session_id == client.session_id
             stat = await other.exists("/e")
             assert stat is not None
             assert stat.ephemeral_owner == other.session_id
         wrong = client.credentials.__class__(client.session_id, bytes(16))
         with pytest.raises(SessionExpiredError):
-            async with connect(apache_server + root, resume=wrong):
+            async with connect(server + root, resume=wrong):
                 pass
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)
 
 
-def test_data_up_to_the_limit(apache_server: str, root: str) -> None:
+def test_data_up_to_the_limit(server: str, root: str) -> None:
     """The largest request the server takes goes through; and so does its reply."""
 
     async def test(client: Client) -> None:
@@ -362,4 +360,4 @@ def test_data_up_to_the_limit(apache_server: str, root: str) -> None:
         assert (await client.get("/big"))[0] == data
         assert client.state is State.CONNECTED
 
-    with_client(apache_server, root, test)
+    with_client(server, root, test)

@@ -1,4 +1,4 @@
-"""The recipes, against a real Apache ZooKeeper, and beside kazoo's of the same name."""
+"""The recipes, on our server and on Apache's, and beside kazoo's of the same name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from coord.client.recipes import (
     TreeCache,
     while_certain,
 )
-
-pytestmark = pytest.mark.apache
 
 Test = Callable[[list[Client]], Awaitable[None]]
 
@@ -49,7 +47,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await trio.sleep(0.005)
 
 
-def test_lock_excludes_and_is_fair(apache_server: str, root: str) -> None:
+def test_lock_excludes_and_is_fair(server: str, root: str) -> None:
     """One at a time, in the order of arrival; one who gives up lets the others pass."""
 
     async def test(clients: list[Client]) -> None:
@@ -81,14 +79,14 @@ def test_lock_excludes_and_is_fair(apache_server: str, root: str) -> None:
         await watcher.release()
         await watcher.release()
 
-    with_clients(3, apache_server, root, test)
+    with_clients(3, server, root, test)
 
 
-def test_lock_goes_with_its_session(apache_server: str, root: str) -> None:
+def test_lock_goes_with_its_session(server: str, root: str) -> None:
     """The next one gets the lock of a client that goes."""
 
     async def test(clients: list[Client]) -> None:
-        async with connect(apache_server + root) as other:
+        async with connect(server + root) as other:
             await Lock(other, "/lock").acquire()
             async with trio.open_nursery() as nursery:
                 mine = Lock(clients[0], "/lock")
@@ -97,14 +95,14 @@ def test_lock_goes_with_its_session(apache_server: str, root: str) -> None:
                 await other.close()
         assert len(await clients[0].children("/lock")) == 1
 
-    with_clients(1, apache_server, root, test)
+    with_clients(1, server, root, test)
 
 
-def test_lock_with_kazoo(apache_server: str, root: str) -> None:
+def test_lock_with_kazoo(server: str, root: str) -> None:
     """kazoo's Lock and ours exclude each other."""
 
     async def test(clients: list[Client]) -> None:
-        kazoo = KazooClient(apache_server + root)
+        kazoo = KazooClient(server + root)
         await trio.to_thread.run_sync(kazoo.start)
         try:
             theirs = kazoo.Lock("/lock", "kazoo")
@@ -123,10 +121,10 @@ def test_lock_with_kazoo(apache_server: str, root: str) -> None:
             await trio.to_thread.run_sync(kazoo.stop)
             await trio.to_thread.run_sync(kazoo.close)
 
-    with_clients(1, apache_server, root, test)
+    with_clients(1, server, root, test)
 
 
-def test_election(apache_server: str, root: str) -> None:
+def test_election(server: str, root: str) -> None:
     """One leads; when it resigns or its session ends, the next one does."""
 
     async def test(clients: list[Client]) -> None:
@@ -159,10 +157,10 @@ def test_election(apache_server: str, root: str) -> None:
             resign.set()
         assert sorted(terms) == ["a", "a is gone", "b", "c"]
 
-    with_clients(3, apache_server, root, test)
+    with_clients(3, server, root, test)
 
 
-def test_a_block_that_ends_with_certainty(apache_server: str, root: str) -> None:
+def test_a_block_that_ends_with_certainty(server: str, root: str) -> None:
     """`while_certain` cancels its block when the session ends."""
 
     async def test(clients: list[Client]) -> None:
@@ -174,10 +172,10 @@ def test_a_block_that_ends_with_certainty(apache_server: str, root: str) -> None
             pass
         assert not scope.cancelled_caught
 
-    with_clients(2, apache_server, root, test)
+    with_clients(2, server, root, test)
 
 
-def test_barrier(apache_server: str, root: str) -> None:
+def test_barrier(server: str, root: str) -> None:
     """Everybody waits until it is lifted."""
 
     async def test(clients: list[Client]) -> None:
@@ -200,10 +198,10 @@ def test_barrier(apache_server: str, root: str) -> None:
         assert sorted(passed) == [0, 1]
         assert not await barrier.remove()
 
-    with_clients(2, apache_server, root, test)
+    with_clients(2, server, root, test)
 
 
-def test_double_barrier_twice(apache_server: str, root: str) -> None:
+def test_double_barrier_twice(server: str, root: str) -> None:
     """Nobody begins before all are there, nobody ends before all have finished; and again."""
 
     async def test(clients: list[Client]) -> None:
@@ -230,10 +228,10 @@ def test_double_barrier_twice(apache_server: str, root: str) -> None:
             assert log.index("left") > max(i for i, entry in enumerate(log) if entry == "done")
             assert await clients[0].children("/double") == []
 
-    with_clients(3, apache_server, root, test)
+    with_clients(3, server, root, test)
 
 
-def test_queue(apache_server: str, root: str) -> None:
+def test_queue(server: str, root: str) -> None:
     """First in first out within a priority; each entry once, whoever asks; get waits."""
 
     async def test(clients: list[Client]) -> None:
@@ -262,10 +260,10 @@ def test_queue(apache_server: str, root: str) -> None:
                 await queue.put(b"end")
         assert sorted(taken, key=int) == [b"%d" % n for n in range(2, 50)]
 
-    with_clients(3, apache_server, root, test)
+    with_clients(3, server, root, test)
 
 
-def test_counter(apache_server: str, root: str) -> None:
+def test_counter(server: str, root: str) -> None:
     """Additions of several clients at once all count; another's text is an error that shows it."""
 
     async def test(clients: list[Client]) -> None:
@@ -285,10 +283,10 @@ def test_counter(apache_server: str, root: str) -> None:
         with pytest.raises(ValueError, match=r"/deep/n holds b'many'"):
             await Counter(clients[0], "/deep/n").value()
 
-    with_clients(3, apache_server, root, test)
+    with_clients(3, server, root, test)
 
 
-def test_party(apache_server: str, root: str) -> None:
+def test_party(server: str, root: str) -> None:
     """Members come and go, also by losing their session; the watch shows it."""
 
     async def test(clients: list[Client]) -> None:
@@ -304,7 +302,7 @@ def test_party(apache_server: str, root: str) -> None:
             nursery.start_soon(follow)
             async with Party(clients[0], "/deep/party", b"a") as party:
                 await party.join()
-                async with connect(apache_server + root) as other:
+                async with connect(server + root) as other:
                     await Party(other, "/deep/party", b"b").join()
                     assert await party.members() == [b"a", b"b"]
                     await until(lambda: seen[-1:] == [[b"a", b"b"]])
@@ -312,10 +310,10 @@ def test_party(apache_server: str, root: str) -> None:
             await until(lambda: seen[-1:] == [[]])
             nursery.cancel_scope.cancel()
 
-    with_clients(1, apache_server, root, test)
+    with_clients(1, server, root, test)
 
 
-def test_tree_cache(apache_server: str, root: str) -> None:
+def test_tree_cache(server: str, root: str) -> None:
     """The copy follows creations, changes and deletions at every depth, and stays equal to the tree under a storm."""
 
     async def test(clients: list[Client]) -> None:
@@ -336,7 +334,7 @@ def test_tree_cache(apache_server: str, root: str) -> None:
         assert changed >= {"/c/x", "/c/x/y"}
 
         async def storm() -> None:
-            for number in range(200):
+            for number in range(60):
                 path = f"/c/{number % 7}"
                 await writer.ensure_path(path + "/sub")
                 await writer.set(path, b"%d" % number)
@@ -359,10 +357,10 @@ def test_tree_cache(apache_server: str, root: str) -> None:
         await reader.close()
         assert [changed async for changed in cache] == []
 
-    with_clients(2, apache_server, root, test)
+    with_clients(2, server, root, test)
 
 
-def test_tree_cache_of_one_level(apache_server: str, root: str) -> None:
+def test_tree_cache_of_one_level(server: str, root: str) -> None:
     """depth=1 keeps the children and reads nothing below them."""
 
     async def test(clients: list[Client]) -> None:
@@ -371,10 +369,10 @@ def test_tree_cache_of_one_level(apache_server: str, root: str) -> None:
         assert await anext(cache) == {"/c", "/c/x"}
         assert set(cache.nodes) == {"/c", "/c/x"}
 
-    with_clients(1, apache_server, root, test)
+    with_clients(1, server, root, test)
 
 
-def test_recipes_end_with_the_session(apache_server: str, root: str) -> None:
+def test_recipes_end_with_the_session(server: str, root: str) -> None:
     """Whoever waits when the session ends gets its error."""
 
     async def test(clients: list[Client]) -> None:
@@ -396,4 +394,4 @@ def test_recipes_end_with_the_session(apache_server: str, root: str) -> None:
             await waiter.close()
         assert len(ended) == 3
 
-    with_clients(2, apache_server, root, test)
+    with_clients(2, server, root, test)
