@@ -1,8 +1,8 @@
 """What the active controller does, from its election until it is deposed: look, decide, write, tell.
 
 Watches only mark what has to be looked at again (brokers, topics, deletions); one task does the work, so that no two
-decisions run at the same time and a storm of events costs one look. Order on taking over, as in Apache Kafka's
-controller: watches first, then the state of everything, then UpdateMetadata to every broker, then LeaderAndIsr.
+decisions run at the same time and a storm of events costs one look. Order on taking over: watches first, then the
+state of everything, then LeaderAndIsr to every broker, then UpdateMetadata, so that clients hear of a leader that leads.
 
 A lost connection leaves it open which writes were done: everything is read again, as on taking over, and the fence on
 /controller_epoch keeps a deposed controller from writing at all.
@@ -229,11 +229,11 @@ class Reign:
 
     def _tell_everything(self, brokers: Iterable[Broker]) -> None:
         for broker in brokers:
-            update = requests.update_metadata(self.image, self._who, broker, self.image.states)
-            self._send(broker.broker_id, update, requests.UPDATE_METADATA_VERSION)
             lead = requests.leader_and_isr(self.image, self._who, broker, self.image.states, full=True)
             if lead is not None:
                 self._send(broker.broker_id, lead, requests.LEADER_AND_ISR_VERSION)
+            update = requests.update_metadata(self.image, self._who, broker, self.image.states)
+            self._send(broker.broker_id, update, requests.UPDATE_METADATA_VERSION)
 
     def _send(
         self, broker_id: int, message: Message, version: int, answered: Callable[[Message], None] | None = None

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
@@ -111,9 +111,21 @@ def _check_znodes(cluster: Local, acknowledged: list[str]) -> None:
     assert len(set(acknowledged)) == len(acknowledged)
 
 
+def _end(consumer: Consumer, partition: int) -> int:
+    """The end of a partition; a leader that has just been named may need a moment, as in any Kafka cluster."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            end: int = consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=20)[1]
+            return end
+        except KafkaException:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
 def _check_records(cluster: Local, acknowledged: dict[bytes, list[int]]) -> None:
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "check", "enable.partition.eof": True})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=20)[1] for p in range(PARTITIONS)}
+    ends = {p: _end(consumer, p) for p in range(PARTITIONS)}
     consumer.assign([TopicPartition(TOPIC, p, 0) for p in range(PARTITIONS)])
     found: dict[bytes, list[int]] = defaultdict(list)
     count = 0
