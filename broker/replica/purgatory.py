@@ -60,7 +60,7 @@ class Purgatory(Generic[T]):
         """
         if self._live >= self._waiting_max:
             return None
-        waiting = Waiting(item, tuple(keys), deadline, ready)
+        waiting = Waiting(item, tuple(dict.fromkeys(keys)), deadline, ready)
         for key in waiting.keys:
             self._by_key.setdefault(key, {})[waiting] = None
         self._sequence += 1
