@@ -118,7 +118,7 @@ def test_coord_an_unknown_opcode(cluster: Local) -> None:
         assert closed(connection)
 
 
-@pytest.mark.parametrize("path", ["relative", "/trailing/", "//double", "/a/./b", "/a/../b", "/nul\x00", "/control\x01", ""])
+@pytest.mark.parametrize("path", ["relative", "/brokers/", "//double", "/brokers/.", "/..", "/nul\x00", "/control\x01", ""])
 def test_coord_a_path_that_is_not_valid(cluster: Local, path: str) -> None:
     """-8 (bad arguments), and the session lives on."""
     with unharmed(cluster, "coord-1", logs=False), session(cluster) as connection:
