@@ -182,7 +182,8 @@ def test_a_follower_joins_when_it_has_what_is_committed() -> None:
     assert not partition.appended()  # it may be in the ISR already
     partition.isr_refused(change)
     assert partition.appended()
-    assert partition.isr == {1}
+    assert (partition.isr, partition.high_watermark) == (frozenset({1}), 4)
+    assert partition.propose_isr(1.0) is None  # the start of the epoch is not enough any more
 
 
 def test_a_new_leaders_old_high_watermark_lets_nobody_in() -> None:
