@@ -62,6 +62,8 @@ EARLIEST = -2
 TIMEOUT_MS = 30_000
 CONTROLLER_TRIES = 5
 LEADER_TRIES = 20
+MISSING_TRIES = 3
+"""A topic that was created just now may be unknown to some brokers for a moment."""
 TOPIC_RESOURCE = 2
 DEFAULT_CONFIG = 5
 """`config_source` of what is set nowhere."""
@@ -173,12 +175,14 @@ async def list_offsets(
     """Offsets by timestamp (or LATEST, EARLIEST) of each partition; -1 where no record is that late. Raises KafkaError."""
     found: dict[TopicPartition, int] = {}
     pause = 0.05
-    for _ in range(LEADER_TRIES):
+    for tries in range(LEADER_TRIES):
         missing = {partition: when for partition, when in wanted.items() if partition not in found}
         if not missing:
             break
         error = await _list_offsets_once(cluster, missing, isolation_level, found)
         if error is not None:
+            if error.code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and tries >= MISSING_TRIES:
+                raise error
             pause = await retrying(error, pause)
             for topic in {topic for topic, _ in missing}:
                 cluster.forget(topic)
