@@ -360,10 +360,10 @@ class Tree:
 
     def measure_quota(self, path: str) -> None:
         """Counts the nodes and bytes below `path` and notes them in its stats node, if there is one."""
-        if path not in self.nodes or stats_path(path) not in self.nodes:
+        if stats_path(path) not in self.nodes:
             return
         count = size = 0
-        todo = [path]
+        todo = [path] if path in self.nodes else []
         while todo:
             here = todo.pop()
             node = self.nodes[here]

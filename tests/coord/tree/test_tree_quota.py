@@ -75,6 +75,15 @@ def test_use_has_no_part_in_versions_or_digests() -> None:
     assert node.persisted() == before
 
 
+def test_a_path_may_be_limited_before_it_exists() -> None:
+    """Nothing is used then, which is not the same as unknown."""
+    leader = Leader()
+    limited(leader, "/a", b"count=10,bytes=-1")
+    assert use(leader, "/a") == b"count=0,bytes=0"
+    leader.write(create("/a", b"12"))
+    assert use(leader, "/a") == b"count=1,bytes=2"
+
+
 def test_a_limit_without_stats_counts_nothing() -> None:
     """A client may have set up only half of it."""
     leader = Leader()
