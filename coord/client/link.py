@@ -117,7 +117,7 @@ class Link:
         """Adds a credential and waits for the server's answer."""
         call = Call(0, owner=trio.lowlevel.current_task())
         self.session.add_auth(scheme, auth, call)
-        self._writer.set()
+        self._settle()
         await trio.lowlevel.wait_task_rescheduled(partial(self._withdraw, call))
 
     def add_auth_soon(self, scheme: str, auth: bytes) -> None:
@@ -259,7 +259,6 @@ class Link:
                 self._clock.deadline = self.session.deadline()
                 await trio.sleep_forever()
             self.session.timer(trio.current_time())
-            self._writer.set()
             self._settle()
 
     # After every input to the session
@@ -273,6 +272,8 @@ class Link:
                 self._deliver(event.watcher, event.event)
             elif type(event) is StateChanged:
                 self._tell_state(event)
+        if session.has_data_to_send:
+            self._writer.set()
         if not session.linked and self._stream_scope is not None:
             self._stream_scope.cancel()
         if self._room and not session.full:
@@ -313,7 +314,6 @@ class Link:
 
     def _end(self) -> None:
         self.session.close()
-        self._writer.set()
         self._settle()
 
     def _abandon(self) -> None:

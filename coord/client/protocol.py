@@ -137,6 +137,11 @@ class Session:
         """No more requests, please: a server that does not answer costs bounded memory."""
         return self.unfinished >= OUTSTANDING_MAX or self._unfinished_bytes >= OUTSTANDING_BYTES_MAX
 
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether `data_to_send` would return something."""
+        return bool(self._out)
+
     def events(self) -> list[Event]:
         """What has happened since the last call, in order."""
         events, self._events = self._events, []

@@ -147,6 +147,7 @@ def test_a_lost_server() -> None:
                 with pytest.raises(ConnectionLossError, match=r"/b: .*not known"):
                     await client.get("/b")
                 assert await client.get_nullable("/c") == (None, STAT)
+                assert trio.current_time() == 0, "what waited is sent as soon as the new server has answered"
                 assert events == [WatchEvent(EventType.NODE_DATA_CHANGED, KeeperState.SYNC_CONNECTED, "/a")]
             assert states == [State.SUSPENDED, State.CONNECTED, State.CLOSED]
             assert sorted(scripted.tried) == ["a", "b"]
