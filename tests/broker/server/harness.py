@@ -27,11 +27,12 @@ from broker.wire.messages import (
     MetadataRequest,
     MetadataResponse,
 )
-from coord.client import Client, connect
+from coord.client import Client, Credentials, connect
 from coord.kit.system import system_host
 from coord.kit.tcp import TcpNetwork, open_network
 from coord.server.config import read_config
 from coord.server.node import run as run_coord
+from coord.tree.sessions import password_of
 
 HOST = "127.0.0.1"
 R = TypeVar("R", bound=Message)
@@ -122,6 +123,17 @@ class Cluster:
         scope, done = self._scopes.pop(broker_id)
         scope.cancel()
         await done.wait()
+
+    async def expire(self, broker_id: int) -> None:
+        """Ends a broker's session under it: takes the session over, as its password can be computed, and closes it."""
+        async with self.tree() as tree:
+            stat = await tree.exists(f"/brokers/ids/{broker_id}")
+            assert stat is not None
+        session_id = stat.ephemeral_owner
+        thief = Client(self.coord, resume=Credentials(session_id, password_of(session_id)))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(thief.run)
+            await thief.close()
 
     @property
     def running(self) -> list[int]:
