@@ -20,12 +20,12 @@ START_S = 30.0
 def free_ports(count: int) -> int:
     """The first of `count` consecutive ports of which all are free now, below the range that clients draw from."""
     for base in range(20000 + os.getpid() % 500 * 20, 32000, count):
-        if all(_free(port) for port in range(base, base + count)):
+        if all(is_free(port) for port in range(base, base + count)):
             return base
     raise AssertionError(f"no {count} free ports in a row")
 
 
-def _free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -64,17 +64,24 @@ class Local:
 
     def start(self, *more: str) -> None:
         """Starts it and waits until it says that it is ready."""
-        command = [
-            sys.executable, "-m", "broker.cli.up", "up", "--data", str(self.data),
+        self._start(
             "--coord", str(self.coords), "--brokers", str(self.brokers),
             "--coord-port", str(self.coord_port), "--quorum-port", str(self.base + self.coords),
             "--election-port", str(self.base + 2 * self.coords), "--broker-port", str(self.broker_port),
             *self.options, *more,
-        ]  # fmt: skip
+        )  # fmt: skip
+
+    def start_on_default_ports(self) -> None:
+        """As a user does who gives no options."""
+        self._start()
+
+    def _start(self, *options: str) -> None:
+        command = [sys.executable, "-m", "broker.cli.up", "up", "--data", str(self.data), *options]
         began = time.monotonic()
         self.data.mkdir(parents=True, exist_ok=True)
         output = open(self.data.parent / f"{self.data.name}.out", "w+")  # noqa: SIM115 - read again by said()
         self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
+        output.close()
         while "ready in" not in self.said():
             late = self.process.poll() is not None or time.monotonic() - began > START_S
             assert not late, f"not ready:\n{self.said()}\n{self.logs()}"
