@@ -24,7 +24,6 @@ from .codes import (
     Perms,
     WatcherType,
 )
-from .jute import Reader
 
 __all__ = [
     "AUTH_XID",
@@ -44,7 +43,6 @@ __all__ = [
     "OpCode",
     "Perms",
     "WatcherType",
-    "read_request",
 ]
 
 REQUESTS: dict[int, type[records.Record]] = {
@@ -102,9 +100,3 @@ RESPONSES: dict[int, type[records.Record]] = {
     OpCode.WHO_AM_I: records.WhoAmIResponse,
 }
 """Operations that are not here (delete, ping, setWatches, …) are answered by the header alone."""
-
-
-def read_request(op: int, body: bytes | memoryview) -> records.Record | None:
-    """The request record of a frame's body, or None for an operation without one. Raises JuteError."""
-    kind = REQUESTS.get(op)
-    return None if kind is None else kind.read(Reader(body))

@@ -77,7 +77,6 @@ __all__ = [
     "PASSWORD_SIZE",
     "READ_ACL_UNSAFE",
     "REPLY_HEADER",
-    "REQUEST_HEADER",
     "STAT_PACK",
     "WORLD_ANYONE",
     "AddWatchRequest",
@@ -133,7 +132,6 @@ __all__ = [
 ]
 
 PASSWORD_SIZE = 16
-REQUEST_HEADER = Struct(">ii")
 REPLY_HEADER = Struct(">iqi")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coord.wire import records
 from coord.wire.jute import JuteError, Reader, Writer
-from coord.wire.ops import REQUESTS, RESPONSES, OpCode, read_request
+from coord.wire.ops import REQUESTS, RESPONSES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INT = st.integers(-(2**31), 2**31 - 1)
@@ -107,13 +107,6 @@ def test_the_table_names_every_record() -> None:
     beside = {"WatcherEvent", "ConnectRequest", "ConnectResponse", "RequestHeader", "ReplyHeader"}
     named = {kind.__name__ for table in (REQUESTS, RESPONSES) for kind in table.values()}
     assert {kind.__name__ for kind in KINDS} - named == beside
-
-
-def test_read_request_finds_the_record() -> None:
-    """By its operation code; operations without a body have none."""
-    body = encode(records.GetDataRequest("/a", True))
-    assert read_request(OpCode.GET_DATA, body) == records.GetDataRequest("/a", True)
-    assert read_request(OpCode.PING, b"") is None
 
 
 def test_a_stat_is_68_bytes() -> None:
