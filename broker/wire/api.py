@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from . import messages
 from .codec import decode, encode_into, size_of
-from .compiler import skip_tags
+from .decoders import skip_tags
 from .fields import VERSION_MAX, Message, Records, WireError
 
 __all__ = [

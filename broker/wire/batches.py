@@ -37,6 +37,8 @@ __all__ = [
     "batches",
     "crc_of",
     "magic_at",
+    "pack_crc",
+    "pack_header",
     "read_header",
     "stamp",
     "stamp_append_time",

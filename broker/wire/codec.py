@@ -21,10 +21,21 @@ from collections.abc import Callable, Sequence
 from struct import error as StructError
 from typing import Any, TypeVar
 
-from .compiler import decoder_source, encoder_source
+from .decoders import decoder_source
+from .encoders import encoder_source
 from .fields import Message, Records, WireError
 
-__all__ = ["decode", "decode_versioned", "decoder", "encode", "encode_into", "encode_parts", "encode_versioned", "encoder"]
+__all__ = [
+    "decode",
+    "decode_versioned",
+    "decoder",
+    "encode",
+    "encode_into",
+    "encode_parts",
+    "encode_versioned",
+    "encoder",
+    "size_of",
+]
 
 M = TypeVar("M", bound=Message)
 Decoder = Callable[[Records, int, int], tuple[Any, int]]

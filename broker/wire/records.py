@@ -39,6 +39,7 @@ __all__ = [
     "pack_record",
     "read_control",
     "read_records",
+    "seal_batch",
     "unpack_records",
 ]
 

@@ -1,6 +1,6 @@
 """The codec said slowly: interprets `FIELDS` one value at a time. The oracle of the compiled codec, for tests.
 
-It shares no code with `compiler.py`, prefers plain arithmetic over `struct`, and copies everything.
+It shares no code with the generators of the compiled one, prefers plain arithmetic over `struct`, and copies everything.
 """
 
 from __future__ import annotations

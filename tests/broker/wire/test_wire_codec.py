@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.broker.wire.wire_values import CLASSES, message_and_version, sample
 
 from broker.wire import api, codec, reference
 from broker.wire.fields import Message, WireError
@@ -28,6 +27,7 @@ from broker.wire.messages import (
     ProduceRequestPartition,
     ProduceRequestTopic,
 )
+from tests.broker.wire.wire_values import CLASSES, message_and_version, sample
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "kafka_wire.txt"
 

@@ -19,11 +19,11 @@ from kio.index import load_entity_module
 from kio.schema.index import schema_name_map
 from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
-from tests.broker.wire.wire_values import CLASSES, sample
 
 from broker.wire import codec
 from broker.wire.fields import VERSION_MAX, Message, Struct
 from broker.wire.messages import ApiVersionsResponse
+from tests.broker.wire.wire_values import CLASSES, sample
 
 KIO_NAMES = {name.replace("_", ""): name for name in schema_name_map}
 KINDS = {"Request": EntityType.request, "Response": EntityType.response}
