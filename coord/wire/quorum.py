@@ -133,6 +133,7 @@ def parse(data: bytes | memoryview, limit: int = PACKET_BYTES_MAX) -> tuple[list
     limit: the largest data that any packet may carry, in bytes. Raises JuteError on what can be no packet.
     """
     messages: list[Message] = []
+    known: list[tuple[bytes, tuple[Id, ...]]] = []
     offset = 0
     end = len(data)
     while end - offset >= _BARE_SIZE:
@@ -144,7 +145,7 @@ def parse(data: bytes | memoryview, limit: int = PACKET_BYTES_MAX) -> tuple[list
         elif kind in _ZXID_ALONE and zxid & 0xFFFFFFFF:
             offset_next = _parse_zxids(data, offset, kind, messages)
         else:
-            offset_next = _parse_packet(data, offset, messages)
+            offset_next = _parse_packet(data, offset, messages, known)
         if offset_next == offset:
             break
         offset = offset_next
@@ -196,21 +197,31 @@ def _parse_zxids(data: bytes | memoryview, offset: int, kind: int, messages: lis
     return offset
 
 
-def _parse_packet(data: bytes | memoryview, offset: int, messages: list[Message]) -> int:
-    """One packet of any type; returns where it ends, or `offset` when it is not all here."""
+def _parse_packet(
+    data: bytes | memoryview, offset: int, messages: list[Message], known: list[tuple[bytes, tuple[Id, ...]]]
+) -> int:
+    """One packet of any type; returns where it ends, or `offset` when it is not all here.
+
+    known: the identities of the packet before, raw and parsed: requests of one learner mostly carry the same.
+    """
     kind, zxid, size = _HEAD.unpack_from(data, offset)
     body = offset + _HEAD_SIZE
     tail: int = body + max(size, 0)
-    if tail + 4 > len(data):
+    end = tail + 4
+    if end > len(data):
         return offset
     (count,) = _INT.unpack_from(data, tail)
     auth: tuple[Id, ...] = ()
-    end = tail + 4
     if count > 0:
-        taken = _parse_auth(data, end, count)
-        if taken is None:
-            return offset
-        auth, end = taken
+        if known and data[tail : tail + len(known[0][0])] == known[0][0]:
+            end = tail + len(known[0][0])
+            auth = known[0][1]
+        else:
+            taken = _parse_auth(data, end, count)
+            if taken is None:
+                return offset
+            auth, end = taken
+            known[:] = [(bytes(data[tail:end]), auth)]
     messages.append(Packet(kind, zxid, bytes(data[body:tail]) if size >= 0 else None, auth))
     return end
 
