@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -140,6 +142,29 @@ def test_a_reader_that_goes_away_ends_the_consumer() -> None:
         done = await trio.run_process(["sh", "-c", command], capture_stdout=True, capture_stderr=True, check=False)
         assert done.stdout == b"xxx"
         assert done.stderr.startswith(b"Unable to write to standard out, closing consumer.\nProcessed a total of ")
+
+    with_broker(body, t=1)
+
+
+def test_a_person_is_prompted() -> None:
+    """On a terminal each line is sent as it is typed, and Ctrl-D ends it."""
+
+    async def body(broker: FakeBroker) -> None:
+        ours, its = pty.openpty()
+        command = [sys.executable, "-m", "broker", "produce", "--topic", "t", "--bootstrap-server", f"127.0.0.1:{broker.port}"]
+        process = await trio.lowlevel.open_process(command, stdin=its, stdout=its)
+        shown = b""
+        for line in (b"first", b"second"):
+            while shown.count(b">") <= len(values(broker, "t")):
+                shown += await trio.to_thread.run_sync(os.read, ours, 1000)
+            os.write(ours, line + b"\n")
+            while line not in values(broker, "t"):
+                await trio.sleep(0.01)
+        os.write(ours, b"\x04")
+        assert await process.wait() == 0
+        os.close(its)
+        os.close(ours)
+        assert values(broker, "t") == [b"first", b"second"]
 
     with_broker(body, t=1)
 

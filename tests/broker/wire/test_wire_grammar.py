@@ -99,7 +99,7 @@ def test_main_rewrites_the_package_and_drops_what_has_no_schema(tmp_path: Path, 
     assert "deep: bool = True," in text
 
 
-def test_every_field_that_is_not_obvious_is_explained() -> None:
+def test_every_schema_says_what_it_is() -> None:
     """Each schema file opens with what its API does."""
     for path in sorted((WIRE / "schema").glob("*.msg")):
         assert path.read_text(encoding="utf-8").startswith("# "), f"{path.name} does not say what it is"
