@@ -99,10 +99,11 @@ def _text(lines: list[str]) -> bytes:
 
 
 def _rows(disk: Disk, path: str, width: int) -> list[list[str]]:
-    """The entries of a file, each of `width` words."""
-    if not disk.exists(path):
+    """The entries of a file, each of `width` words. Apache makes its files empty and writes them later: that is no entry."""
+    text = disk.read(path).decode("utf-8", "replace") if disk.exists(path) else ""
+    if not text:
         return []
-    lines = disk.read(path).decode("utf-8", "replace").split("\n")
+    lines = text.split("\n")
     if lines[0].strip() != "0":
         raise LogDirError(f"{path}: line 1 is {lines[0]!r}, expected the version 0")
     count = _number(path, 2, lines[1] if len(lines) > 1 else "")

@@ -42,6 +42,13 @@ def test_the_text_is_apaches() -> None:
     assert read_rows(disk, PATH) == [(0, 1), (2, 12783)]
 
 
+def test_an_empty_file_has_no_entries() -> None:
+    """Apache's broker makes its checkpoint files empty at its first start."""
+    disk = sim_disk()
+    disk.open(PATH, create=True).close()
+    assert read_offsets(disk, PATH) == {}
+
+
 def test_a_crash_leaves_the_old_offsets_or_the_new() -> None:
     """A replaced checkpoint is never half of one."""
     for seed in range(20):
@@ -54,7 +61,7 @@ def test_a_crash_leaves_the_old_offsets_or_the_new() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"", "line 1 is ''"),
+        (b"\n", "line 1 is ''"),
         (b"1\n0\n", "line 1 is '1', expected the version 0"),
         (b"0\n", "line 2 has '' where a number belongs"),
         (b"0\n2\na 0 1\n", "line 2 announces 2 entries, but 1 follow"),
