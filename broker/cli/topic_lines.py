@@ -49,7 +49,7 @@ def topic_lines(
         yield _head(row, partitions, own, moving)
     if shown.overridden:
         return
-    min_isr = next((int(config.value) for config in configs if config.name == MIN_ISR), 1)
+    min_isr = next((int(c.value) for c in configs if c.name == MIN_ISR and c.value.isdigit()), 1)
     for partition in partitions:
         if _wanted(partition, min_isr, live, shown):
             yield _partition_line(name, partition, moving.get((name, partition.partition_index)))
