@@ -239,8 +239,7 @@ class LogManager:
         for folder in self.folders:
             mine = self._in_folder(folder)
             if high_watermarks is not None:
-                saved = {key: high_watermarks[key] for key in mine if key in high_watermarks}
-                await save_offsets(self._disk, f"{folder}/{HIGH_WATERMARK_FILE}", saved)
+                await save_offsets(self._disk, f"{folder}/{HIGH_WATERMARK_FILE}", self._to_save(high_watermarks, mine))
                 continue
             self._note_offsets(folder, mine)
             await save_offsets(self._disk, f"{folder}/{RECOVERY_POINT_FILE}", self._recovery_points[folder])
@@ -248,6 +247,12 @@ class LogManager:
 
     def _in_folder(self, folder: str) -> dict[TopicPartition, Log]:
         return {key: partition for key, partition in self._logs.items() if partition.folder.rpartition("/")[0] == folder}
+
+    def _to_save(self, high_watermarks: Mapping[TopicPartition, int], mine: Mapping[TopicPartition, Log]) -> dict[TopicPartition, int]:
+        """The high watermarks of a folder; a replica that the controller has not mentioned yet keeps the one of before."""
+        known = self._high_watermarks | {key: high_watermarks[key] for key in mine if key in high_watermarks}
+        self._high_watermarks = known
+        return {key: known[key] for key in mine if key in known}
 
     def _note_offsets(self, folder: str, mine: Mapping[TopicPartition, Log]) -> None:
         self._recovery_points[folder] = {key: partition.recovery_point for key, partition in mine.items()}
@@ -287,8 +292,7 @@ class LogManager:
                 except LogStorageError as error:
                     failed = error
             self._note_offsets(folder, mine)
-            saved = {key: high_watermarks[key] for key in mine if key in high_watermarks}
-            write_offsets(self._disk, f"{folder}/{HIGH_WATERMARK_FILE}", saved)
+            write_offsets(self._disk, f"{folder}/{HIGH_WATERMARK_FILE}", self._to_save(high_watermarks, mine))
             write_offsets(self._disk, f"{folder}/{RECOVERY_POINT_FILE}", self._recovery_points[folder])
             write_offsets(self._disk, f"{folder}/{LOG_START_FILE}", self._starts[folder])
             if not any(partition.failure for partition in mine.values()):

@@ -2,7 +2,8 @@
 
 A batch that is larger than what was read costs a second read when its bytes are wanted, and none when its header is
 enough. A scan ends at the first batch that is cut off by the end of the file; whoever cares compares where it ended
-with the file's size. Bytes that cannot be a batch raise `DamagedError`, which names the file and the place.
+with the file's size. Bytes that cannot be a batch raise `DamagedError`, which names the file and the place, and a disk that
+refuses raises `LogStorageError`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from broker.wire.batches import HEADER_SIZE, BatchError, BatchHeader, batches, read_header
 from coord.kit.disk import File
 
-from .errors import DamagedError
+from .errors import DamagedError, LogStorageError
 
 __all__ = ["CHUNK_SIZE", "headers", "whole_batches"]
 
@@ -23,7 +24,7 @@ MAGIC = 2
 def headers(file: File, position: int, end: int, chunk_size: int = CHUNK_SIZE) -> Iterator[tuple[int, BatchHeader]]:
     """Position and header of each batch in [position, end)."""
     while position < end:
-        data = file.read_at(position, min(chunk_size, end - position))
+        data = _read(file, position, min(chunk_size, end - position))
         after = 0
         try:
             for at, header in batches(data, partial=True):
@@ -43,7 +44,7 @@ def headers(file: File, position: int, end: int, chunk_size: int = CHUNK_SIZE) -
 def whole_batches(file: File, position: int, end: int) -> Iterator[tuple[int, BatchHeader, memoryview]]:
     """Position, header and all bytes of each batch in [position, end)."""
     while position < end:
-        data = file.read_at(position, min(CHUNK_SIZE, end - position))
+        data = _read(file, position, min(CHUNK_SIZE, end - position))
         view = memoryview(data)
         after = 0
         try:
@@ -57,8 +58,15 @@ def whole_batches(file: File, position: int, end: int) -> Iterator[tuple[int, Ba
             if large is None:
                 return
             after = large.size
-            yield position, large, memoryview(file.read_at(position, after))
+            yield position, large, memoryview(_read(file, position, after))
         position += after
+
+
+def _read(file: File, position: int, size: int) -> bytes:
+    try:
+        return file.read_at(position, size)
+    except OSError as error:
+        raise LogStorageError(f"{file.path} cannot be read: {error}") from error
 
 
 def _large(file: File, data: bytes, position: int, end: int) -> BatchHeader | None:

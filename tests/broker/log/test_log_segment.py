@@ -157,3 +157,19 @@ def test_preallocated_indexes_are_trimmed_when_they_are_saved() -> None:
         assert again.find(7)[1] == 7
         again.close()
         assert file.size() == before
+
+
+def test_a_disk_that_cannot_be_read_is_a_storage_error() -> None:
+    """EIO in a lookup and in a read, by its name."""
+    disk = sim_disk()
+    segment = filled(disk)
+
+    def refuse(offset: int, size: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    assert segment._file is not None
+    segment._file.read_at = refuse  # type: ignore[method-assign]
+    with pytest.raises(LogStorageError, match=rf"{file_name(0, LOG)} cannot be read"):
+        segment.find(7)
+    with pytest.raises(LogStorageError, match=rf"{file_name(0, LOG)} cannot be read"):
+        segment.read(0, 100, segment.size, 20, True)
