@@ -76,14 +76,14 @@ class Log:
     """One partition's log, in `folder`. Built by `recovery.load_log`."""
 
     __slots__ = (
-        "_append_time", "_bases", "_cuts", "_dirty_since_ms", "_jitter_ms", "_named", "_place", "_segments",
+        "_bases", "_cuts", "_dirty_since_ms", "_jitter_ms", "_named", "_place", "_segments",
         "closed", "config", "end_offset", "epochs", "failure", "folder", "has_aborted", "name", "partition", "producers",
         "recovery_point", "start_offset", "topic", "topic_id",
     )  # fmt: skip
 
     def __init__(
         self, place: Place, folder: str, topic: str, partition: int, config: LogConfig, segments: list[Segment],
-        epochs: EpochCache, producers: Producers, start_offset: int, end_offset: int, recovery_point: int,
+        epochs: EpochCache, producers: Producers, start_offset: int, end_offset: int, recovery_point: int, now_ms: int,
     ) -> None:  # fmt: skip
         self._place = place
         self.folder = folder
@@ -103,7 +103,7 @@ class Log:
         self._segments = segments
         self._bases = [segment.base_offset for segment in segments]
         self.closed = False
-        self._dirty_since_ms: int | None = None
+        self._dirty_since_ms = now_ms if recovery_point < end_offset else None
         self._named = False  # whether the folder's own name is on the device
         self._cuts = 0
         self.configure(config)
@@ -111,7 +111,6 @@ class Log:
     def configure(self, config: LogConfig) -> None:
         """Takes a changed configuration; it holds from the next append on."""
         self.config = config
-        self._append_time = config.log_append_time
         self._draw_jitter()
 
     def _draw_jitter(self) -> None:
@@ -150,19 +149,20 @@ class Log:
         """
         if self.failure:
             raise LogStorageError(self.failure)
+        append_time = self.config.log_append_time
         found = admit(data, self.config, self.name, now_ms)
         first = found[0][1]
         if first.producer_id >= 0:
             written = written_before(found, self.producers, self.name)
             if written is not None:
-                time_ms = written.timestamp_ms if self._append_time else NO_TIMESTAMP
+                time_ms = written.timestamp_ms if append_time else NO_TIMESTAMP
                 return AppendInfo(written.base_offset, written.last_offset, time_ms, duplicate=True)
 
         base_offset = offset = self.end_offset
         entries = []
         time_ms = NO_TIME
         for at, header in found:
-            if self._append_time:
+            if append_time:
                 stamp_append_time(data, at, now_ms)
                 time_ms = now_ms
             else:
@@ -178,7 +178,7 @@ class Log:
             written = Written(first.base_sequence, first.last_sequence, base_offset, offset - 1, time_ms)
             self.producers.wrote(first.producer_id, first.producer_epoch, written, first.is_transactional)
         self._wrote(now_ms)
-        return AppendInfo(base_offset, offset - 1, now_ms if self._append_time else NO_TIMESTAMP, duplicate=False)
+        return AppendInfo(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, duplicate=False)
 
     def append_replicated(self, data: bytes | bytearray | memoryview, now_ms: int) -> int:
         """Appends whole batches as the leader of the partition stamped them; returns the new end offset.

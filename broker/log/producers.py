@@ -158,23 +158,6 @@ class Producers:
             entry.txn_first_offset = batch.base_offset
             self._open[producer_id] = batch.base_offset
 
-    def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int) -> None:
-        """Whether a transaction coordinator may write a marker. Raises BatchError."""
-        entry = self._entries.get(producer_id)
-        if entry is None:
-            return
-        if epoch < entry.epoch:
-            raise BatchError(
-                ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"{self._name}: a marker for producer {producer_id} has epoch {epoch}, but epoch {entry.epoch} has begun",
-            )
-        if coordinator_epoch < entry.coordinator_epoch:
-            raise BatchError(
-                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
-                f"{self._name}: a marker for producer {producer_id} is of coordinator epoch {coordinator_epoch},"
-                f" but {entry.coordinator_epoch} has written",
-            )
-
     def ended(
         self,
         producer_id: int,

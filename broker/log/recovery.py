@@ -60,7 +60,7 @@ def load_log(
         raise LogDirError(f"{folder}: {error}") from error
     return Log(
         place, folder, topic, partition, config, loading.segments, loading.epochs, producers, start_offset, end_offset,
-        end_offset if clean else min(recovery_point, end_offset),
+        end_offset if clean else min(recovery_point, end_offset), now_ms,
     )  # fmt: skip
 
 

@@ -311,6 +311,14 @@ def test_flush_moves_the_recovery_point() -> None:
     trio.run(main)
 
 
+def test_what_a_start_found_unsynced_is_flushed_in_time() -> None:
+    """flush.ms holds for records of before a kill as well, counted from the start."""
+    disk = sim_disk()
+    fill(open_log(disk), [1])
+    log = open_log(disk, {"flush.ms": "1000"}, now_ms=NOW_MS)
+    assert (log.flush_due(NOW_MS + 999), log.flush_due(NOW_MS + 1000)) == (0, 1)
+
+
 def test_flush_messages_syncs_before_the_append_returns() -> None:
     """flush.messages=1: no acknowledged record is lost with the power."""
     disk = sim_disk()

@@ -136,21 +136,6 @@ def test_transactions_open_and_end() -> None:
     assert send(producers, Sent(0, 4, 1), 20, producer_id=1) is None
 
 
-def test_markers_are_fenced() -> None:
-    """A marker of an older producer epoch or of a deposed coordinator is refused."""
-    producers = Producers("t-0")
-    producers.check_marker(1, 0, 0)
-    send(producers, Sent(4, 0, 1), 0, producer_id=1, transactional=True)
-    producers.ended(1, 4, 9, 1, 0, aborted=True)
-    producers.check_marker(1, 4, 9)
-    with pytest.raises(BatchError) as caught:
-        producers.check_marker(1, 3, 9)
-    assert caught.value.code == ErrorCode.INVALID_PRODUCER_EPOCH
-    with pytest.raises(BatchError) as caught:
-        producers.check_marker(1, 4, 8)
-    assert caught.value.code == ErrorCode.TRANSACTION_COORDINATOR_FENCED
-
-
 def test_silent_producers_are_forgotten_unless_a_transaction_is_open() -> None:
     """Expiry goes by the last batch's time."""
     producers = Producers("t-0")
