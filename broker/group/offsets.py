@@ -8,7 +8,7 @@ the order of their arrival, so that a thousand consumers cost as many writes as 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.wire.errors import ErrorCode
@@ -34,6 +34,10 @@ class OffsetEntry:
     partition: int
     offset: int
     metadata: str = ""
+    time_ms: int = 0
+    """Wall time of the commit."""
+    removed: bool = False
+    """Nothing is committed any more: the topic is deleted, or the offset is too old."""
 
 
 class GroupOffsets:
@@ -59,11 +63,18 @@ class GroupOffsets:
     def apply(self, entries: Iterable[OffsetEntry]) -> None:
         """Takes over offsets that have been written."""
         for entry in entries:
-            self._entries[entry.topic, entry.partition] = entry
+            if entry.removed:
+                self._entries.pop((entry.topic, entry.partition), None)
+            else:
+                self._entries[entry.topic, entry.partition] = entry
 
-    def remove(self, topic: str, partition: int) -> bool:
-        """Forgets an offset; whether it was there."""
-        return self._entries.pop((topic, partition), None) is not None
+    def removals(self, which: Callable[[OffsetEntry], bool]) -> list[OffsetEntry]:
+        """What to commit so that the offsets for which `which` is true are gone."""
+        return [
+            OffsetEntry(entry.topic, entry.partition, entry.offset, removed=True)
+            for entry in self._entries.values()
+            if which(entry)
+        ]
 
     def get(self, topic: str, partition: int) -> OffsetEntry | None:
         """The committed offset, or None."""

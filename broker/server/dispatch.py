@@ -110,19 +110,21 @@ class Api:
     handle: Handler
     waits: bool
     """The handler is a coroutine function."""
+    urgent: bool = False
+    """It may not wait behind clients' requests, which may be waiting for it."""
 
 
 APIS: dict[int, Api] = {}
 """Every registered API by its key; complete once `broker.server.handlers` is imported."""
 
 
-def handles(key: ApiKey, *, versions: tuple[int, int]) -> Callable[[H], H]:
+def handles(key: ApiKey, *, versions: tuple[int, int], urgent: bool = False) -> Callable[[H], H]:
     """Registers a handler for an API and a range of versions, both included."""
 
     def register(handler: H) -> H:
         low, high = versions
         _check(key, low, high)
-        APIS[key] = Api(key, low, high, request_class(key), handler, inspect.iscoroutinefunction(handler))
+        APIS[key] = Api(key, low, high, request_class(key), handler, inspect.iscoroutinefunction(handler), urgent)
         return handler
 
     return register

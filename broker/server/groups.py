@@ -22,6 +22,7 @@ from .coordinators import Claims
 from .dispatch import PENDING, Outcome, Request
 from .metadata_cache import MetadataCache
 from .offset_store import OffsetStore
+from .offset_upkeep import OffsetUpkeep
 from .session import CoordSession
 from .tasks import TaskPool
 
@@ -46,6 +47,17 @@ class GroupService:
             host.network.flush,
             metadata_max=config.offset_metadata_max_bytes,
             timeout=config.offsets_commit_timeout_ms / 1000,
+        )
+        self.upkeep = OffsetUpkeep(
+            config.broker_id,
+            self.offsets,
+            self.claims,
+            self.membership,
+            metadata,
+            self.slot_of,
+            host.wall,
+            retention=config.offsets_retention_minutes * 60,
+            interval=config.offsets_retention_check_interval_ms / 1000,
         )
         self._slots = config.offsets_topic_num_partitions
         self._clock = clock

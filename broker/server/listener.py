@@ -246,7 +246,7 @@ class Listeners:
             response: Message = await outcome
             return response
 
-        self._tasks.start(request, job)
+        self._tasks.start(request, job, urgent=api.urgent)
 
     def choke(self, connection: Connection) -> None:
         """Stops reading a client until it has taken its responses."""

@@ -19,9 +19,11 @@ from broker.wire.messages import (
     UpdateMetadataRequestPartition,
 )
 
-__all__ = ["NO_LEADER", "BrokerNode", "Image", "MetadataCache", "Partition", "Topic"]
+__all__ = ["NO_LEADER", "WAIT_SECONDS_MAX", "BrokerNode", "Image", "MetadataCache", "Partition", "Topic"]
 
 NO_LEADER = -1
+WAIT_SECONDS_MAX = 60.0
+"""The longest that a client's own timeout makes a request wait for the cluster."""
 LEADER_DURING_DELETE = -2
 """The leader that an update names for a partition which is being deleted."""
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})

@@ -68,6 +68,7 @@ async def run(
             nursery.start_soon(broker.clock.run)
             nursery.start_soon(listeners.run)
             nursery.start_soon(broker.groups.offsets.run)
+            nursery.start_soon(broker.groups.upkeep.run)
             nursery.start_soon(keep_logs, config, logs, broker.replicas, host.wall)
             ports = await _listen(listeners, config)
             try:

@@ -173,14 +173,22 @@ class OffsetStore:
         nodes = self._loaded[commit.group_id].nodes
         ops: list[MultiOp] = []
         for entry in commit.entries:
-            self._put(ops, nodes, offset_path(commit.group_id, entry.topic, entry.partition), b"%d" % entry.offset)
-            path = metadata_path(commit.group_id, entry.topic, entry.partition)
+            path = offset_path(commit.group_id, entry.topic, entry.partition)
+            note = metadata_path(commit.group_id, entry.topic, entry.partition)
+            if entry.removed:
+                self._remove(ops, nodes, path)
+            else:
+                self._put(ops, nodes, path, b"%d" % entry.offset)
             if entry.metadata:
-                self._put(ops, nodes, path, entry.metadata.encode("utf-8", "surrogatepass"))
-            elif path in nodes:
-                nodes.discard(path)
-                ops.append(Delete(path))
+                self._put(ops, nodes, note, entry.metadata.encode("utf-8", "surrogatepass"))
+            else:
+                self._remove(ops, nodes, note)
         return ops
+
+    def _remove(self, ops: list[MultiOp], nodes: set[str], path: str) -> None:
+        if path in nodes:
+            nodes.discard(path)
+            ops.append(Delete(path))
 
     def _put(self, ops: list[MultiOp], nodes: set[str], path: str, data: bytes) -> None:
         if path in nodes:
@@ -235,25 +243,25 @@ class OffsetStore:
         loaded.nodes.add(base)
         if not offsets and await self._session.client.exists(base) is None:
             loaded.nodes.discard(base)
-        for (topic, partition), data in offsets.items():
+        for (topic, partition), (data, time_ms) in offsets.items():
             try:
                 offset = int(data)
             except ValueError:
                 log.warning("%s/offsets/%s/%d holds %r, which is no offset; passed over", base, topic, partition, data[:40])
                 continue
-            metadata = notes.get((topic, partition), b"").decode("utf-8", "replace")
-            loaded.offsets.apply([OffsetEntry(topic, partition, offset, metadata)])
+            metadata = notes.get((topic, partition), (b"", 0))[0].decode("utf-8", "replace")
+            loaded.offsets.apply([OffsetEntry(topic, partition, offset, metadata, time_ms)])
         return loaded
 
-    async def _read_tree(self, path: str, nodes: set[str]) -> dict[tuple[str, int], bytes]:
-        """The data of all `path`/topic/partition."""
+    async def _read_tree(self, path: str, nodes: set[str]) -> dict[tuple[str, int], tuple[bytes, int]]:
+        """Data and time of all `path`/topic/partition."""
         client = self._session.client
         try:
             topics = await client.children(path)
         except NoNodeError:
             return {}
         nodes.add(path)
-        found: dict[tuple[str, int], bytes] = {}
+        found: dict[tuple[str, int], tuple[bytes, int]] = {}
         lists = await self._multi_read([GetChildren(f"{path}/{topic}") for topic in topics])
         for topic, names in zip(topics, lists, strict=True):
             if not isinstance(names, list):
@@ -264,7 +272,7 @@ class OffsetStore:
             for name, result in zip(partitions, contents, strict=True):
                 if isinstance(result, tuple) and isinstance(result[0], bytes):
                     nodes.add(f"{path}/{topic}/{name}")
-                    found[topic, int(name)] = result[0]
+                    found[topic, int(name)] = result[0], result[1].mtime
         return found
 
     async def _multi_read(self, ops: list[ReadOp]) -> list[Result]:

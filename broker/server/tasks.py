@@ -17,7 +17,7 @@ __all__ = ["TASKS_MAX", "TaskPool"]
 
 log = logging.getLogger(__name__)
 
-TASKS_MAX = 64
+TASKS_MAX = 256
 """Jobs under way at once. More of them queue: each belongs to a connection that waits, so connections bound the queue."""
 
 Job = Callable[[], Awaitable[Message | Outcome]]
@@ -41,9 +41,12 @@ class TaskPool:
             task_status.started()
             await trio.sleep_forever()
 
-    def start(self, request: Request, job: Job) -> None:
-        """Runs the job of a request that waits, now or behind those that came earlier."""
+    def start(self, request: Request, job: Job, *, urgent: bool = False) -> None:
+        """Runs the job of a request that waits, now or behind those that came earlier; an urgent one now in any case."""
         assert self._nursery is not None, "the pool does not run"
+        if urgent:
+            self._nursery.start_soon(self._do, request, job)
+            return
         self._queue.append((request, job))
         if self._tasks < self._tasks_max:
             self._tasks += 1
@@ -54,7 +57,6 @@ class TaskPool:
             request, job = self._queue.popleft()
             if not request.origin.gone:
                 await self._do(request, job)
-                self._after()
         self._tasks -= 1
 
     async def _do(self, request: Request, job: Job) -> None:
@@ -66,3 +68,4 @@ class TaskPool:
             log.debug("a request failed", exc_info=error)
             name = ApiKey(request.api_key).name
             request.origin.close(f"sent {name}, which could not be served: {type(error).__name__}: {error}")
+        self._after()

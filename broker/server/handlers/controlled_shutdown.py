@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["controlled_shutdown"]
 
 
-@handles(ApiKey.CONTROLLED_SHUTDOWN, versions=(0, 3))
+@handles(ApiKey.CONTROLLED_SHUTDOWN, versions=(0, 3), urgent=True)
 async def controlled_shutdown(
     broker: Broker, request: Request, message: ControlledShutdownRequest
 ) -> ControlledShutdownResponse:

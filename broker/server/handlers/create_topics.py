@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from broker.server.cluster import NewTopic, TopicOutcome
 from broker.server.dispatch import Request, handles
-from broker.server.metadata_cache import Image
+from broker.server.metadata_cache import WAIT_SECONDS_MAX, Image
 from broker.server.topic_configs import described
 from broker.wire.api import ApiKey
 from broker.wire.errors import ErrorCode
@@ -53,7 +53,8 @@ async def create_topics(broker: Broker, request: Request, message: CreateTopicsR
     created = {outcome.name: outcome.partitions for outcome in outcomes if outcome.error is ErrorCode.NONE}
     if created and not validate_only:
         await broker.metadata.wait_until(
-            lambda image: all(map(image.is_led, created, created.values())), message.timeout_ms / 1000
+            lambda image: all(map(image.is_led, created, created.values())),
+            min(message.timeout_ms / 1000, WAIT_SECONDS_MAX),
         )
     image = broker.metadata.image
     configs = {topic.name: topic for topic in message.topics}

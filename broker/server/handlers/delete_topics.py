@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker.server.dispatch import Request, handles
+from broker.server.metadata_cache import WAIT_SECONDS_MAX
 from broker.wire.api import ApiKey
 from broker.wire.errors import ErrorCode, message_of
 from broker.wire.fields import NO_UUID
@@ -74,7 +75,9 @@ async def _delete(broker: Broker, asked: list[_Asked], timeout: float) -> None:
         topic = names[outcome.name]
         topic.error, topic.text = outcome.error, outcome.message
     waited_for = [name for name, topic in names.items() if topic.error is ErrorCode.NONE]
-    await broker.metadata.wait_until(lambda image: not any(name in image.topics for name in waited_for), timeout)
+    await broker.metadata.wait_until(
+        lambda image: not any(name in image.topics for name in waited_for), min(timeout, WAIT_SECONDS_MAX)
+    )
     for name in waited_for:
         if name in broker.metadata.image.topics:
             topic = names[name]

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 BY_TOPIC_FROM = 5
 
 
-@handles(ApiKey.LEADER_AND_ISR, versions=(0, 7))
+@handles(ApiKey.LEADER_AND_ISR, versions=(0, 7), urgent=True)
 async def leader_and_isr(broker: Broker, request: Request, message: LeaderAndIsrRequest) -> LeaderAndIsrResponse:
     """Passes the order to the replicas."""
     if broker.refuses_epoch(message.broker_epoch):

@@ -33,10 +33,14 @@ async def list_groups(broker: Broker, request: Request, message: ListGroupsReque
         view.group_id: ListGroupsResponseGroup(view.group_id, view.protocol_type, view.state.value, CLASSIC)
         for view in groups.membership.views()
     }
+    coordinators: dict[int, int] = {}
     try:
         for name in await groups.offsets.groups():
             group_id = group_id_of(name)
-            if group_id not in found and (await groups.claims.find(groups.slot_of(group_id)))[1] == broker.config.broker_id:
+            slot = groups.slot_of(group_id)
+            if slot not in coordinators:
+                coordinators[slot] = (await groups.claims.find(slot))[1]
+            if group_id not in found and coordinators[slot] == broker.config.broker_id:
                 found[group_id] = ListGroupsResponseGroup(group_id, "", GroupState.EMPTY.value, CLASSIC)
     except CoordError:
         return ListGroupsResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)

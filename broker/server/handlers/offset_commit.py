@@ -76,13 +76,14 @@ def offset_commit(broker: Broker, request: Request, message: OffsetCommitRequest
 def _checked(broker: Broker, offsets: GroupOffsets, message: OffsetCommitRequest) -> tuple[list[OffsetEntry], Errors]:
     """The offsets that may be written, and what is wrong with the others."""
     image = broker.metadata.image
+    now_ms = broker.host.wall.now_ms()
     entries: list[OffsetEntry] = []
     errors: Errors = {}
     for topic in message.topics:
         known = image.topics.get(topic.name)
         for partition in topic.partitions:
             index = partition.partition_index
-            entry = OffsetEntry(topic.name, index, partition.committed_offset, partition.committed_metadata or "")
+            entry = OffsetEntry(topic.name, index, partition.committed_offset, partition.committed_metadata or "", now_ms)
             if known is None or index not in known.partitions:
                 error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             else:

@@ -24,9 +24,10 @@ def test_an_offset_is_seen_once_it_is_applied() -> None:
     offsets.apply([OffsetEntry("t", 10, 1), OffsetEntry("t", 2, 5, "note"), OffsetEntry("s", 0, 7), OffsetEntry("t", 2, 6)])
     assert offsets.get("t", 2) == OffsetEntry("t", 2, 6)
     assert {topic: [e.partition for e in entries] for topic, entries in offsets.by_topic().items()} == {"s": [0], "t": [2, 10]}
-    assert offsets.remove("t", 2)
-    assert not offsets.remove("t", 2)
-    assert len(offsets) == 2
+    removals = offsets.removals(lambda entry: entry.topic == "t")
+    assert [(entry.topic, entry.partition, entry.removed) for entry in removals] == [("t", 10, True), ("t", 2, True)]
+    offsets.apply(removals)
+    assert offsets.by_topic() == {"s": [OffsetEntry("s", 0, 7)]}
 
 
 def test_metadata_has_a_limit_in_bytes() -> None:

@@ -23,6 +23,7 @@ from broker.wire.messages import (
     CreateTopicsRequest,
     CreateTopicsRequestConfig,
     CreateTopicsRequestTopic,
+    DeleteTopicsRequest,
     FindCoordinatorRequest,
     MetadataRequest,
     MetadataResponse,
@@ -150,13 +151,23 @@ class Cluster:
 
     async def create(self, name: str, partitions: int = 1, **configs: str) -> None:
         """Creates a topic through its controller and waits for its leaders."""
-        wire = await self.wire(self.running[0])
-        metadata = await wire.ask(MetadataRequest(topics=[]), 7, MetadataResponse)
-        wire = await self.wire(metadata.controller_id)
+        wire = await self.controller()
         settings = [CreateTopicsRequestConfig(key.replace("_", "."), value) for key, value in configs.items()]
         topic = CreateTopicsRequestTopic(name, partitions, 1, [], settings)
         response = await wire.ask(CreateTopicsRequest([topic], 10_000), 4)
         assert response.topics[0].error_code == 0, response.topics[0].error_message
+
+    async def delete(self, name: str) -> None:
+        """Deletes a topic and waits until it is gone."""
+        wire = await self.controller()
+        response = await wire.ask(DeleteTopicsRequest(topic_names=[name], timeout_ms=10_000), 3)
+        assert response.responses[0].error_code == 0
+
+    async def controller(self) -> Wire:
+        """A connection to the controller."""
+        wire = await self.wire(self.running[0])
+        metadata = await wire.ask(MetadataRequest(topics=[]), 7, MetadataResponse)
+        return await self.wire(metadata.controller_id)
 
     async def coordinator(self, group_id: str) -> Wire:
         """A connection to the group's coordinator, as soon as it has one."""

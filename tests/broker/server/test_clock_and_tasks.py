@@ -70,7 +70,9 @@ class FakeRequest:
 
 
 def test_jobs_run_in_order_and_some_at_a_time() -> None:
-    """The third of two-at-a-time waits; a client that has gone is passed over; a failure closes its connection alone."""
+    """The third of two-at-a-time waits, unless it is urgent; a client that has gone is passed over; a failure closes its
+    connection alone.
+    """
 
     async def main() -> None:
         pool = TaskPool(lambda: None, tasks_max=2)
@@ -87,6 +89,7 @@ def test_jobs_run_in_order_and_some_at_a_time() -> None:
             return run
 
         requests = [FakeRequest() for _ in range(5)]
+        urgent = FakeRequest()
         requests[3].origin.gone = True
         async with trio.open_nursery() as nursery:
             await nursery.start(pool.run)
@@ -94,10 +97,13 @@ def test_jobs_run_in_order_and_some_at_a_time() -> None:
                 pool.start(request, job(number, fails=number == 1))  # type: ignore[arg-type]
             await trio.sleep(0.5)
             assert begun == [0, 1]
+            pool.start(urgent, job(9), urgent=True)  # type: ignore[arg-type]
+            await trio.sleep(0.1)
+            assert begun == [0, 1, 9]
             await trio.sleep(3)
-            assert begun == [0, 1, 2, 4]
+            assert begun == [0, 1, 9, 2, 4]
             nursery.cancel_scope.cancel()
-        assert [len(request.replies) for request in requests] == [0, 0, 1, 0, 1]
+        assert [len(request.replies) for request in (*requests, urgent)] == [0, 0, 1, 0, 1, 1]
         assert "HEARTBEAT" in requests[1].reasons[0]
         assert "ValueError: no" in requests[1].reasons[0]
 

@@ -59,7 +59,7 @@ class Scene:
         config = SimpleNamespace(socket_request_max_bytes=FRAME_MAX, connections_max_idle_ms=3000, max_connections=10)
         self.network = FakeNetwork()
         self.started: list[Request] = []
-        tasks = SimpleNamespace(start=lambda request, job: self.started.append(request))
+        tasks = SimpleNamespace(start=lambda request, job, urgent: self.started.append(request))
         self.listeners = Listeners(SimpleNamespace(config=config), self.network, tasks)  # type: ignore[arg-type]
         self.transport = FakeTransport()
         self.connection = Connection(self.listeners, "PLAINTEXT", self.transport)

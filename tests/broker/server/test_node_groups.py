@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
+from trio.testing import MockClock
 
+from broker.group.answers import Join
+from broker.group.membership import GroupLimits, Membership
+from broker.group.offsets import GroupOffsets, OffsetEntry
 from broker.group.slots import slot_of
+from broker.server.metadata_cache import MetadataCache
+from broker.server.offset_upkeep import OffsetUpkeep
 from broker.wire import messages as m
 from broker.wire.errors import ErrorCode
 from tests.broker.server.harness import Cluster, Wire, in_cluster
@@ -187,3 +194,85 @@ def test_commits_that_arrive_together_are_written_together(tmp_path: Path) -> No
                 assert (await tree.get(f"/consumers/{group}/offsets/t/0"))[0] == b"%d" % number
 
     in_cluster(test, tmp_path)
+
+
+def test_a_deleted_topic_takes_its_offsets_along(tmp_path: Path) -> None:
+    """A later topic of its name is read from its beginning; other topics' offsets stay."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.create("t", 2)
+        await cluster.create("other", 1)
+        wire = await cluster.coordinator("g")
+        assert await commit(wire, "g", 4, 5, metadata="note") == [0, 0]
+        kept = m.OffsetCommitRequest("g", topics=[m.OffsetCommitRequestTopic("other", [m.OffsetCommitRequestPartition(0, 9)])])
+        await wire.ask(kept, 6, m.OffsetCommitResponse)
+        await cluster.delete("t")
+        async with cluster.tree() as tree:
+            with trio.fail_after(10):
+                while await tree.children("/consumers/g/offsets/t"):
+                    await trio.sleep(0.02)
+            assert await tree.children("/consumers/g/metadata/t") == []
+        await cluster.create("t", 2)
+        assert await committed(wire, "g") == (0, {0: (9, "")})
+        assert await commit(wire, "g", 1) == [0]
+
+    in_cluster(test, tmp_path, 2)
+
+
+def test_what_a_group_committed_goes_when_it_has_been_idle_for_long(tmp_path: Path) -> None:
+    """offsets.retention.minutes after the last commit, while it has no members."""
+    commits: dict[str, list[OffsetEntry]] = {}
+
+    class Store:
+        """Two groups, of which one has an old and a young offset."""
+
+        offsets = {
+            "idle": GroupOffsets(9, [OffsetEntry("t", 0, 1, "", time_ms=0), OffsetEntry("t", 1, 1, "", time_ms=500_000)]),
+            "busy": GroupOffsets(9, [OffsetEntry("t", 0, 1, "", time_ms=0)]),
+        }
+
+        async def groups(self) -> list[str]:
+            return list(self.offsets)
+
+        async def load(self, group_id: str) -> GroupOffsets:
+            return self.offsets[group_id]
+
+        def commit(self, group_id: str, entries: list[OffsetEntry], done: Callable[[ErrorCode], None]) -> None:
+            commits[group_id] = entries
+            self.offsets[group_id].apply(entries)
+
+        async def delete(self, group_id: str) -> None:
+            del self.offsets[group_id]
+
+    class Claims:
+        async def find(self, slot: int) -> tuple[ErrorCode, int]:
+            return ErrorCode.NONE, 1
+
+    class Wall:
+        def now_ms(self) -> int:
+            return int(trio.current_time() * 1000) - begin_ms
+
+    begin_ms = 0
+
+    async def main() -> None:
+        nonlocal begin_ms
+        begin_ms = int(trio.current_time() * 1000)
+        store = Store()
+        membership = Membership(GroupLimits(0.0), lambda: "1")
+        membership.join(Join("busy", "", None, "c", "h", "consumer", (("range", b""),), 1800.0, 60.0), None, 0.0)
+        upkeep = OffsetUpkeep(
+            1, store, Claims(), membership, MetadataCache(), len, Wall(), retention=600.0, interval=60.0,  # type: ignore[arg-type]
+        )  # fmt: skip
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upkeep.run)
+            await trio.sleep(650)
+            assert commits == {}
+            await trio.sleep(60)
+            assert [entry.partition for entry in commits.pop("idle")] == [0]
+            await trio.sleep(450)
+            assert [entry.partition for entry in commits.pop("idle")] == [1]
+            assert list(store.offsets) == ["busy"]
+            assert commits == {}
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
