@@ -42,13 +42,14 @@ R = TypeVar("R", bound=Message)
 class Wire:
     """One connection to a broker."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, port: int) -> None:
         self.stream = stream
+        self.port = port
         self._numbers = count(1)
 
     @classmethod
     async def to(cls, port: int) -> Wire:
-        return cls(await trio.open_tcp_stream(HOST, port))
+        return cls(await trio.open_tcp_stream(HOST, port), port)
 
     async def send(self, message: Message, version: int) -> None:
         await self.stream.send_all(b"".join(encode_request(message, version, next(self._numbers), "test")))

@@ -1,0 +1,100 @@
+"""`broker server`: what is wrong with a configuration or a machine is one line, and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.broker.server.harness import Cluster, in_cluster
+
+TIMEOUT_S = 20
+
+
+def serve(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "broker", "server", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def properties(folder: Path, *lines: str) -> str:
+    path = folder / "server.properties"
+    least = ["broker.id=1", "zookeeper.connect=127.0.0.1:1", "zookeeper.connection.timeout.ms=200", f"log.dirs={folder / 'logs'}"]
+    path.write_text("\n".join([*least, *lines]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "says"),
+    [
+        (["broker.id=one"], [], "broker.id=one: expected a whole number"),
+        (["log.retention.ms=long"], [], "log.retention.ms"),
+        ([], ["--override", "num.partitions=0"], "--override: num.partitions=0: expected a whole number"),
+        ([], ["--override", "nonsense"], "--override nonsense: expected KEY=VALUE"),
+        ([], [], "zookeeper.connect=127.0.0.1:1: no server"),
+    ],
+    ids=["value", "log value", "override", "no override", "no coordination service"],
+)
+def test_what_is_wrong_is_one_line(tmp_path: Path, lines: list[str], words: list[str], says: str) -> None:
+    """It names the key; no traceback."""
+    done = serve(properties(tmp_path, *lines), *words)
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("broker server: ")
+    assert says in said
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """With its path."""
+    done = serve(str(tmp_path / "none.properties"))
+    assert done.returncode == 2
+    assert "none.properties" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_on_a_running_ensemble(tmp_path: Path) -> None:
+    """A taken port and a folder of another broker are named; unknown keys are warned about; SIGTERM ends it with 0."""
+
+    async def test(cluster: Cluster) -> None:
+        connect = f"zookeeper.connect={cluster.coord}"
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        path = properties(mine, "broker.id=2", connect, "zookeeper.connection.timeout.ms=5000", "listeners=PLAINTEXT://127.0.0.1:0")
+
+        def taken() -> None:
+            port = cluster.ports[1]
+            done = serve(path, "--override", f"listeners=PLAINTEXT://127.0.0.1:{port}")
+            assert (done.returncode, done.stderr.splitlines()[-1]) == (
+                2,
+                f"broker server: listeners=PLAINTEXT://127.0.0.1:{port}: Address already in use",
+            )
+            done = serve(path, "--override", f"log.dirs={tmp_path / 'broker-1'}")
+            assert done.returncode == 2
+            assert "log.dirs" in done.stderr.splitlines()[-1] or "broker.id" in done.stderr.splitlines()[-1]
+
+        def stops() -> None:
+            command = [sys.executable, "-m", "broker", "server", path, "--override", "nonsense.key=1"]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+                assert process.stderr is not None
+                lines = []
+                for line in process.stderr:
+                    lines.append(line)
+                    if "is ready" in line:
+                        break
+                began = time.monotonic()
+                os.kill(process.pid, signal.SIGTERM)
+                rest = process.stderr.read()
+                assert process.wait(TIMEOUT_S) == 0, rest
+                assert time.monotonic() - began < 3
+            assert any("nonsense.key" in line and "WARNING" in line for line in lines)
+
+        await trio.to_thread.run_sync(taken, abandon_on_cancel=True)
+        await trio.to_thread.run_sync(stops, abandon_on_cancel=True)
+
+    in_cluster(test, tmp_path)

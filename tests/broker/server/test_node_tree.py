@@ -1,0 +1,136 @@
+"""What a broker keeps in the tree beside its topics: producer ids, and configuration that changes while it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import trio
+
+from broker.wire import messages as m
+from broker.wire.errors import ErrorCode
+from tests.broker.server.harness import Cluster, in_cluster
+from tests.broker.server.rig import batch
+
+
+def test_producer_ids_are_unique_in_the_cluster(tmp_path: Path) -> None:
+    """Each broker takes blocks of 1000 of its own; a restart wastes what is left of one."""
+
+    async def test(cluster: Cluster) -> None:
+        taken: list[int] = []
+
+        async def take(broker_id: int) -> None:
+            wire = await cluster.wire(broker_id)
+            for _ in range(3):
+                answer = await wire.ask(m.InitProducerIdRequest(None, 1000), 1, m.InitProducerIdResponse)
+                assert (answer.error_code, answer.producer_epoch) == (0, 0)
+                taken.append(answer.producer_id)
+
+        async with trio.open_nursery() as nursery:
+            for broker_id in (1, 2, 1, 2):
+                nursery.start_soon(take, broker_id)
+        assert len(set(taken)) == len(taken) == 12
+        assert sorted(taken) == [*range(6), *range(1000, 1006)]
+        async with cluster.tree() as tree:
+            block = json.loads((await tree.get("/latest_producer_id_block"))[0])
+        assert (block["version"], block["block_start"], block["block_end"]) == (1, "1000", "1999")
+
+    in_cluster(test, tmp_path, 2)
+
+
+def test_a_changed_configuration_holds_without_a_restart(tmp_path: Path) -> None:
+    """It is written to /config/topics/T and announced under /config/changes, as Apache's tools do."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.create("t", 1, max_message_bytes="200")
+        wire = await cluster.wire()
+
+        async def produce() -> int:
+            partitions = [m.ProduceRequestPartition(0, batch(b"x" * 300))]
+            request = m.ProduceRequest(None, -1, 1000, [m.ProduceRequestTopic("t", partitions)])
+            answer = await wire.ask(request, 7, m.ProduceResponse)
+            return answer.responses[0].partition_responses[0].error_code
+
+        assert await produce() == ErrorCode.MESSAGE_TOO_LARGE
+        async with cluster.tree() as tree:
+            await tree.set("/config/topics/t", b'{"version":1,"config":{"max.message.bytes":"400"}}')
+            change = b'{"version":2,"entity_path":"topics/t"}'
+            await tree.create("/config/changes/config_change_", b"nonsense", sequential=True)
+            await tree.create("/config/changes/config_change_", change, sequential=True)
+        with trio.fail_after(10):
+            while (error := await produce()) != 0:
+                assert error == ErrorCode.MESSAGE_TOO_LARGE
+                await trio.sleep(0.02)
+        resource = m.DescribeConfigsRequestResource(2, "t", ["max.message.bytes", "segment.bytes"])
+        request = m.DescribeConfigsRequest([resource], include_synonyms=True)
+        described = await wire.ask(request, 1, m.DescribeConfigsResponse)
+        assert [
+            (config.name, config.value, config.config_source, [synonym.name for synonym in config.synonyms])
+            for config in described.results[0].configs
+        ] == [
+            ("max.message.bytes", "400", 1, ["max.message.bytes", "message.max.bytes"]),
+            ("segment.bytes", "1000000", 4, ["log.segment.bytes", "log.segment.bytes"]),
+        ]
+
+    in_cluster(test, tmp_path, 1, "log.segment.bytes=1000000")
+
+
+def test_a_restart_keeps_topics_records_and_configuration(tmp_path: Path) -> None:
+    """The same broker on the same folder, after a clean stop."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.create("t", 1, max_message_bytes="200")
+        partitions = [m.ProduceRequestPartition(0, batch(b"kept"))]
+        request = m.ProduceRequest(None, -1, 1000, [m.ProduceRequestTopic("t", partitions)])
+        await (await cluster.wire()).ask(request, 7, m.ProduceResponse)
+        await cluster.stop(1)
+        await cluster.start(1)
+        fetch = m.FetchRequest(
+            max_wait_ms=10, topics=[m.FetchRequestTopic("t", partitions=[m.FetchRequestPartition(0, partition_max_bytes=1000)])]
+        )
+        wire = await cluster.wire()
+        with trio.fail_after(10):
+            while True:
+                answer = (await wire.ask(fetch, 8, m.FetchResponse)).responses[0].partitions[0]
+                if answer.error_code == 0:
+                    break
+                assert answer.error_code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+                await trio.sleep(0.01)
+        assert b"kept" in bytes(answer.records or b"")
+        large = m.ProduceRequest(None, -1, 1000, [m.ProduceRequestTopic("t", [m.ProduceRequestPartition(0, batch(b"x" * 300))])])
+        refused = await wire.ask(large, 7, m.ProduceResponse)
+        assert refused.responses[0].partition_responses[0].error_code == ErrorCode.MESSAGE_TOO_LARGE
+
+    in_cluster(test, tmp_path)
+
+
+def test_topics_that_may_not_be(tmp_path: Path) -> None:
+    """Each refusal has Kafka's error and a sentence; a creation that is only checked creates nothing."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.create("t")
+        wire = await cluster.controller()
+
+        async def create(name: str, partitions: int = 1, factor: int = 1, validate: bool = False, **configs: str) -> int:
+            settings = [m.CreateTopicsRequestConfig(key.replace("_", "."), value) for key, value in configs.items()]
+            topic = m.CreateTopicsRequestTopic(name, partitions, factor, [], settings)
+            answer = (await wire.ask(m.CreateTopicsRequest([topic], 5000, validate), 5, m.CreateTopicsResponse)).topics[0]
+            assert bool(answer.error_message) == bool(answer.error_code)
+            return answer.error_code
+
+        assert await create("t") == ErrorCode.TOPIC_ALREADY_EXISTS
+        assert await create("a/b") == ErrorCode.INVALID_TOPIC_EXCEPTION
+        assert await create("none", 0) == ErrorCode.INVALID_PARTITIONS
+        assert await create("wide", 1, 2) == ErrorCode.INVALID_REPLICATION_FACTOR
+        assert await create("odd", retention_ms="soon") == ErrorCode.INVALID_CONFIG
+        assert await create("odd", no_such_key="1") == ErrorCode.INVALID_CONFIG
+        assert await create("checked", 3, validate=True) == ErrorCode.NONE
+        metadata = await wire.ask(m.MetadataRequest(None), 9, m.MetadataResponse)
+        assert [topic.name for topic in metadata.topics] == ["t"]
+        other = next(broker for broker in cluster.running if cluster.ports[broker] != wire.port)
+        wire = await cluster.wire(other)
+        assert await create("elsewhere") == ErrorCode.NOT_CONTROLLER
+        answer = await wire.ask(m.DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000), 3, m.DeleteTopicsResponse)
+        assert answer.responses[0].error_code == ErrorCode.NOT_CONTROLLER
+
+    in_cluster(test, tmp_path, 2)
