@@ -1,0 +1,505 @@
+"""The leader, packet by packet: discovery, synchronisation, broadcast, and how it ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coord.wire.data import Id
+from coord.wire.quorum import (
+    Acks,
+    Commits,
+    Informs,
+    LearnerInfo,
+    Packet,
+    PacketType,
+    Proposals,
+    encode_sessions,
+)
+from coord.zab.application import ForwardedRequest, Role
+from coord.zab.effects import Effects
+from coord.zab.leader import LINKS_MAX, QUORUM_GRACE
+from coord.zab.quorums import majority
+from coord.zab.zxid import COUNTER_MAX, first_of
+from tests.coord.zab.zab_play import OBSERVED, THREE, LeaderPlay, packet, said, transactions, z
+
+NEWLEADER = Packet(PacketType.NEWLEADER, z(1, 0), THREE.text().encode())
+UPTODATE = Packet(PacketType.UPTODATE, -1)
+
+
+def established(history_epoch: int = 0) -> LeaderPlay:
+    """Servers 3 (which leads) and 1 are a quorum in epoch 1."""
+    play = LeaderPlay(epoch=history_epoch)
+    play.join(1)
+    assert play.leader.serving
+    return play
+
+
+# discovery
+
+
+def test_a_normal_start() -> None:
+    """FOLLOWERINFO, LEADERINFO, ACKEPOCH, DIFF, NEWLEADER, ACK, UPTODATE, with the epochs durable on the way."""
+    play = LeaderPlay()
+    assert play.out.listen is True
+    out = play.greet(1)
+    assert out.accepted_epoch == 1
+    assert said(out, 1) == [Packet(PacketType.LEADERINFO, z(1, 0), b"\0\1\0\0")]
+    out = play.promise(1)
+    assert out.current_epoch == 1
+    assert said(out, 1) == [Packet(PacketType.DIFF, 0), NEWLEADER]
+    out = play.ack_new_leader(1)
+    assert out.became == [(Role.LEADING, 1)]
+    assert said(out, 1) == [UPTODATE]
+
+
+def test_the_epoch_is_beyond_all_that_a_quorum_promised() -> None:
+    """The greatest accepted epoch of a quorum, this server's included, and one more."""
+    play = LeaderPlay(majority([1, 2, 3, 4, 5]), epoch=4)
+    assert said(play.greet(1, accepted=7), 1) == [], "two of five are no quorum"
+    out = play.greet(2, accepted=2)
+
+    assert out.accepted_epoch == 8
+    assert [said(out, link) for link in (1, 2)] == [[Packet(PacketType.LEADERINFO, z(8, 0), b"\0\1\0\0")]] * 2
+
+
+def test_observers_and_strangers_are_no_quorum() -> None:
+    """They are answered only when voters have decided."""
+    play = LeaderPlay(OBSERVED)
+    play.greet(4, kind=PacketType.OBSERVERINFO)
+    out = play.greet(99)
+    assert play.leader.epoch == 0
+    out = play.greet(2)
+
+    assert {link for link, _ in out.send} == {2, 4, 99}
+
+
+def test_who_is_ahead_of_the_leader_is_refused() -> None:
+    """A newer epoch, or a longer log in the same one: this leader would lose what that server has."""
+    play = LeaderPlay(history=transactions(2, 1, 2), epoch=2)
+    play.greet(1, 2)
+    play.greet(2, 2)
+    assert "ahead of this leader" in play.promise(1, z(2, 3), 2).close[0][1]
+    assert "ahead of this leader" in play.promise(2, z(1, 9), 3).close[0][1]
+    assert not play.leader.serving
+
+
+def test_a_promise_made_before_does_not_count_again() -> None:
+    """-1 in ACKEPOCH: the same epoch was promised already, perhaps to somebody else."""
+    play = LeaderPlay()
+    play.greet(1)
+    assert said(play.promise(1, 0, -1), 1) == []
+    play.greet(2)
+    assert said(play.promise(2, 0, 0), 1)[0] == Packet(PacketType.DIFF, 0), "it is synchronised when others have promised"
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        (LearnerInfo(1, 0x0FFFF).encode(), "before ZooKeeper 3.4"),
+        (LearnerInfo(1, 0x10000, 1).encode(), "newer configuration"),
+        (b"123", "does not say who it is"),
+        (None, "does not say who it is"),
+    ],
+)
+def test_a_learner_that_cannot_be_understood_is_refused(info: bytes | None, reason: str) -> None:
+    """With the reason."""
+    play = LeaderPlay()
+    play.leader.opened(1, 0.0, play.out)
+
+    assert reason in play.hear(1, packet(PacketType.FOLLOWERINFO, 0, info)).close[0][1]
+    assert play.leader.learners == {}
+
+
+@given(st.integers(1, 19), st.sampled_from(["GREETING", "WAITING", "PROMISING", "SYNCING", "SERVING"]))
+def test_a_packet_out_of_turn_ends_the_connection(kind: int, stage: str) -> None:
+    """Every type at every stage: taken where it belongs, else the link is closed and nothing else happens."""
+    play = LeaderPlay(majority([1, 2, 3, 4, 5]) if stage == "WAITING" else THREE)
+    play.leader.opened(1, 0.0, play.out)
+    if stage != "GREETING":
+        play.hear(1, packet(PacketType.FOLLOWERINFO, 0, LearnerInfo(1).encode()))
+    if stage in ("SYNCING", "SERVING"):
+        play.promise(1)
+    if stage == "SERVING":
+        play.ack_new_leader(1)
+    assert play.leader.learners[1].stage.name == stage
+
+    out = play.hear(1, Packet(kind, z(1, 0), bytes(20)))
+
+    closed = bool(out.close)
+    expected = {
+        "GREETING": {PacketType.FOLLOWERINFO, PacketType.OBSERVERINFO},
+        "WAITING": set(),
+        "PROMISING": set(),  # ACKEPOCH has four bytes of data
+        "SYNCING": {PacketType.ACK},
+        "SERVING": {PacketType.ACK, PacketType.REQUEST},
+    }[stage]
+    if kind in (PacketType.PING, PacketType.REVALIDATE) and stage == "SERVING":
+        return  # 20 bytes are no sessions; tested below
+    if stage == "GREETING" and kind in expected:
+        assert closed, "twenty zero bytes say a protocol version of 0"
+    else:
+        assert closed == (kind not in expected)
+
+
+def test_messages_of_leaders_are_refused() -> None:
+    """A learner proposes nothing."""
+    play = established()
+    assert play.hear(1, Proposals(transactions(1, 1))).close
+    play = established()
+    assert play.hear(1, Commits(z(1, 1), z(1, 1))).close
+
+
+def test_a_server_that_connects_anew_replaces_itself() -> None:
+    """The old link is closed."""
+    play = LeaderPlay(majority([1, 2, 3, 4, 5]))
+    play.greet(1)
+    play.leader.opened(8, 0.0, Effects())
+    out = play.hear(8, packet(PacketType.FOLLOWERINFO, 0, LearnerInfo(1).encode()))
+
+    assert [link for link, _ in out.close] == [1]
+
+
+def test_too_many_connections_are_refused() -> None:
+    """A bound on what callers can cost."""
+    play = LeaderPlay()
+    out = Effects()
+    for link in range(LINKS_MAX + 1):
+        play.leader.opened(link, 0.0, out)
+
+    assert [link for link, _ in out.close] == [LINKS_MAX]
+
+
+# synchronisation
+
+
+def test_the_leader_counts_itself_when_its_history_is_durable() -> None:
+    """Transactions, then currentEpoch, then its own acknowledgement: the same rule as for learners."""
+    play = LeaderPlay(history=transactions(1, 1, 2), epoch=1)
+    play.ledger.synced = z(1, 1)
+    play.greet(1, 1)
+    play.promise(1, z(1, 2), 1)
+    out = play.ack_new_leader(1)
+    assert (out.current_epoch, out.became) == (None, [])
+    out = play.synced()
+
+    assert out.current_epoch == 2
+    assert out.became == [(Role.LEADING, 2)]
+    assert said(out, 1) == [UPTODATE]
+
+
+def test_what_a_learner_lacks_is_sent_and_committed() -> None:
+    """DIFF with each PROPOSAL and its COMMIT, then NEWLEADER."""
+    history = transactions(1, 1, 2, 3)
+    play = LeaderPlay(history=history, epoch=1)
+    play.greet(1, 1)
+    out = play.promise(1, z(1, 1), 1)
+
+    assert said(out, 1) == [
+        Packet(PacketType.DIFF, z(1, 3)),
+        Proposals([history[1]]),
+        Commits(z(1, 2), z(1, 2)),
+        Proposals([history[2]]),
+        Commits(z(1, 3), z(1, 3)),
+        Packet(PacketType.NEWLEADER, z(2, 0), THREE.text().encode()),
+    ]
+
+
+def test_what_was_never_committed_is_cut_off() -> None:
+    """TRUNC to the end of this leader's history."""
+    play = LeaderPlay(history=transactions(1, 1, 2), epoch=2)
+    play.greet(1, 2)
+    play.promise(1, z(1, 2), 2)
+    play.ack_new_leader(1)
+    play.greet(2, 2)
+    out = play.promise(2, z(1, 5), 1)
+
+    assert said(out, 2)[0] == Packet(PacketType.TRUNC, z(1, 2))
+
+
+def test_a_learner_too_far_behind_gets_the_state() -> None:
+    """SNAP when a cut could be made, the body behind it, then what came after the cut, then NEWLEADER."""
+    play = established()
+    play.propose(1, 2)
+    play.synced()
+    play.hear(1, Acks(z(1, 1), z(1, 1)))
+    play.ledger.recent.clear()
+    play.greet(2, 1)
+    out = play.promise(2, 0, 0)
+    assert (out.freeze, said(out, 2)) == ([2], [])
+    play.propose(3)
+    assert said(play.out, 2) == [], "nothing before the SNAP"
+    out = Effects()
+    play.leader.frozen(2, z(1, 1), 0.0, out)
+
+    assert said(out, 2) == [
+        Packet(PacketType.SNAP, z(1, 1)),
+        "body",
+        Proposals(transactions(1, 2, 3)),
+        NEWLEADER,
+    ]
+    assert said(play.propose(4), 2) == [Proposals(transactions(1, 4))]
+
+
+def test_a_cut_for_a_learner_that_left_is_of_no_use() -> None:
+    """Nothing is sent."""
+    play = established()
+    out = Effects()
+    play.leader.frozen(99, 0, 0.0, out)
+    play.leader.frozen(1, 0, 0.0, out)
+
+    assert out.send == []
+
+
+def test_a_late_follower_gets_what_is_on_its_way() -> None:
+    """Outstanding proposals, uncommitted, before NEWLEADER; their COMMITs follow when they come."""
+    play = established()
+    play.propose(1)
+    play.greet(2, 0)
+    out = play.promise(2)
+    assert said(out, 2) == [Packet(PacketType.DIFF, 0), Proposals(transactions(1, 1)), NEWLEADER]
+    play.synced()
+    out = play.hear(1, Acks(z(1, 1), z(1, 1)))
+
+    assert said(out, 2) == [Commits(z(1, 1), z(1, 1))]
+    assert said(play.ack_new_leader(2), 2) == [UPTODATE]
+
+
+def test_a_learner_of_another_epoch_is_refused() -> None:
+    """Its ACK of NEWLEADER names the epoch."""
+    play = LeaderPlay()
+    play.greet(1)
+    play.promise(1)
+
+    assert play.hear(1, packet(PacketType.ACK, z(5, 0))).close
+
+
+# broadcast
+
+
+def test_a_batch_is_one_buffer_for_all_followers() -> None:
+    """Encoded once, and committed once a quorum has logged it: the leader by its own sync, in one buffer again."""
+    play = established()
+    play.join(2)
+    out = play.propose(1, 2, 3)
+    assert [data for _, data in out.send] == [out.send[0][1]] * 2
+    assert out.send[0][1] is out.send[1][1]
+    assert out.persist == transactions(1, 1, 2, 3)
+    assert play.synced().deliver == [], "the leader's disk alone commits nothing"
+    out = play.hear(2, Acks(z(1, 1), z(1, 2)))
+
+    assert out.deliver == transactions(1, 1, 2)
+    assert said(out, 1) == said(out, 2) == [Commits(z(1, 1), z(1, 2))]
+
+
+def test_the_leader_need_not_wait_for_its_own_disk() -> None:
+    """Two followers are a quorum."""
+    play = established()
+    play.join(2)
+    play.propose(1)
+    play.hear(1, Acks(z(1, 1), z(1, 1)))
+
+    assert play.hear(2, Acks(z(1, 1), z(1, 1))).deliver == transactions(1, 1)
+
+
+def test_observers_are_informed_of_what_is_committed() -> None:
+    """INFORM with the transaction; an observer's ACK would not count."""
+    play = LeaderPlay(OBSERVED)
+    play.join(1)
+    play.join(4, kind=PacketType.OBSERVERINFO)
+    assert said(play.propose(1), 4) == []
+    play.hear(4, Acks(z(1, 1), z(1, 1)))
+    assert play.synced().deliver == []
+    out = play.hear(1, Acks(z(1, 1), z(1, 1)))
+
+    assert said(out, 4) == [Informs(transactions(1, 1))]
+    assert said(out, 1) == [Commits(z(1, 1), z(1, 1))]
+
+
+def test_an_ack_before_newleader_counts_after_it() -> None:
+    """Apache's followers may send them in that order."""
+    play = established()
+    play.propose(1)
+    play.synced()
+    play.leader.closed(99)
+    play.greet(2)
+    play.promise(2)
+    assert play.hear(2, Acks(z(1, 1), z(1, 1))).deliver == []
+    assert play.ack_new_leader(2).deliver == transactions(1, 1)
+
+
+def test_an_ack_of_what_was_never_proposed_ends_the_connection() -> None:
+    """It cannot be true."""
+    play = established()
+    play.propose(1)
+
+    assert play.hear(1, Acks(z(1, 1), z(1, 2))).close
+
+
+def test_a_sync_waits_for_what_was_proposed_before_it() -> None:
+    """And for nothing that came later; answered in order, here and on learners' links."""
+    play = established()
+    out = Effects()
+    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 1), out)
+    assert said(out, 1) == [Packet(PacketType.SYNC, 0)]
+    play.propose(1)
+    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 1), out := Effects())
+    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 0), out)
+    assert said(out, 1) == []
+    play.propose(2)
+    play.synced()
+    out = play.hear(1, Acks(z(1, 1), z(1, 1)))
+
+    assert said(out, 1) == [Commits(z(1, 1), z(1, 1)), Packet(PacketType.SYNC, 0)]
+    assert out.syncs_done == 1
+
+
+def test_requests_reach_the_application_with_their_learner() -> None:
+    """Who asks, by which link, with which identities."""
+    play = established()
+    request = Packet(PacketType.REQUEST, -1, bytes(7) + b"\5" + bytes(3) + b"\6" + bytes(3) + b"\1" + b"body", (Id("ip", "::1"),))
+
+    assert play.hear(1, request).requests == [ForwardedRequest(5, 6, 1, b"body", (Id("ip", "::1"),), 1)]
+
+
+def test_sessions_are_touched_and_revalidated() -> None:
+    """A PING's reply tells which sessions live at a learner; REVALIDATE asks for one."""
+    play = established()
+    out = play.hear(1, packet(PacketType.PING, 0, encode_sessions([(5, 4000), (6, 8000)])))
+    assert out.touched == [(5, 4000), (6, 8000)]
+    out = play.hear(1, packet(PacketType.PING, 0, None))
+    assert out.touched == []
+    out = play.hear(1, packet(PacketType.REVALIDATE, -1, encode_sessions([(5, 4000)])))
+    assert out.revalidate == [(1, 5, 4000)]
+    assert play.hear(1, packet(PacketType.PING, 0, b"123")).close
+
+
+# how it ends
+
+
+def test_learners_are_pinged_and_the_silent_closed() -> None:
+    """Twice a tick; after syncLimit ticks of silence a learner is gone, and with it the quorum."""
+    play = established()
+    play.join(2)
+    assert said(play.pass_time(0.5), 1) == [Packet(PacketType.PING, z(1, 0))]
+    play.pass_time(4.0)
+    play.hear(2, packet(PacketType.PING, 0, b""))
+    play.pass_time(0.5)
+    assert list(play.leader.learners) == [2]
+    assert play.leader.lost is None
+    play.pass_time(4.5)
+    assert "no quorum" in str(play.leader.lost)
+
+
+def test_a_learner_that_owes_an_ack_too_long_is_closed() -> None:
+    """It answers pings, but its disk does not answer."""
+    play = established()
+    play.join(2)
+    play.propose(1)
+    for _ in range(12):
+        play.pass_time(0.5)
+        play.hear(1, packet(PacketType.PING, 0, b""), Acks(z(1, 1), z(1, 1)))
+        play.hear(2, packet(PacketType.PING, 0, b""))
+
+    assert list(play.leader.learners) == [1]
+
+
+def test_without_proposals_nobody_owes_an_ack() -> None:
+    """A quiet ensemble stays together, also one that ended a busy epoch before."""
+    play = LeaderPlay(history=transactions(1, 1, 2), epoch=1)
+    play.join(1, z(1, 2), 1)
+    play.propose(1)
+    play.synced()
+    play.hear(1, Acks(z(2, 1), z(2, 1)))
+    play.join(2, z(1, 1), 1)
+    for _ in range(40):
+        play.pass_time(0.5)
+        play.hear(1, packet(PacketType.PING, 0, b""))
+        play.hear(2, packet(PacketType.PING, 0, b""))
+
+    assert sorted(play.leader.learners) == [1, 2]
+
+
+def test_without_a_quorum_it_steps_down_at_once() -> None:
+    """A closed link is known at once; nothing is waited for."""
+    play = established()
+    play.leader.closed(1)
+    assert "no quorum" in str(play.leader.lost)
+    out = Effects()
+    play.leader.stop(out)
+    assert out.listen is False
+
+
+def test_nobody_comes() -> None:
+    """After initLimit an elected server looks again."""
+    play = LeaderPlay()
+    play.pass_time(9.5)
+    assert play.leader.lost is None
+    play.pass_time(0.5)
+    assert "initLimit" in str(play.leader.lost)
+
+
+def test_a_voter_that_still_looks_ends_the_wait_for_a_quorum() -> None:
+    """They would wait for each other: it joins only where a quorum is, this leader would wait for initLimit."""
+    play = LeaderPlay()
+    play.leader.looking(2, QUORUM_GRACE / 2)
+    assert play.leader.lost is None
+    play.leader.looking(2, QUORUM_GRACE)
+    assert "still looks" in str(play.leader.lost)
+
+    play = LeaderPlay()
+    play.greet(1)
+    play.leader.looking(2, QUORUM_GRACE * 2)
+    play.leader.looking(1, QUORUM_GRACE * 2)
+    assert play.leader.lost is None, "with server 1 there is a quorum"
+
+
+def test_a_voter_that_promised_more_ends_the_epoch() -> None:
+    """It could never join this epoch; the next leader takes a newer one at once."""
+    play = established()
+    play.greet(2, accepted=9)
+    assert "has promised epoch 9" in str(play.leader.lost)
+    assert play.ledger.highest_promise == 9
+
+
+def test_the_counter_ends_the_epoch() -> None:
+    """The last zxid of an epoch is not proposed: the next one would belong to another epoch."""
+    play = established()
+    play.leader._last_proposed = first_of(1) + COUNTER_MAX - 2
+    play.ledger.logged = first_of(1) + COUNTER_MAX - 2
+    zxid = play.leader.next_zxid()
+    play.leader.propose([(zxid, b"")], Effects())
+    assert play.leader.lost is None
+    out = Effects()
+    play.leader.propose([(play.leader.next_zxid(), b"")], out)
+
+    assert "used up" in str(play.leader.lost)
+    assert out.persist == []
+
+
+def test_a_learner_that_stops_half_way_is_closed() -> None:
+    """initLimit for each step of its own; waiting for others is no fault of its."""
+    play = established()
+    play.leader.opened(2, 0.0, Effects())
+    for _ in range(19):
+        play.pass_time(0.5)
+        play.hear(1, packet(PacketType.PING, 0, b""))
+    assert 2 in play.leader.learners
+    play.pass_time(0.5)
+    assert 2 not in play.leader.learners
+
+
+def test_a_body_on_its_way_is_no_silence() -> None:
+    """As long as pieces leave, the learner has time."""
+    play = established()
+    play.ledger.recent.clear()
+    play.ledger.delivered = z(1, 5)
+    play.greet(2)
+    assert play.promise(2).freeze == [2]
+    play.leader.frozen(2, z(1, 5), 0.0, Effects())
+    for _ in range(60):
+        play.pass_time(0.5)
+        play.hear(1, packet(PacketType.PING, 0, b""))
+        play.leader.streamed(2, play.now)
+    assert 2 in play.leader.learners
