@@ -13,7 +13,7 @@ from tests.bench.common import Pair, compiled, launcher
 from tests.e2e.local import Local, free_ports, local
 
 PARTITIONS = "12"
-SIZES = {200: 1_000_000, 1000: 300_000}
+SIZES = {200: 3_000_000, 1000: 1_000_000}
 SETTINGS = ["acks=all", "linger.ms=5"]
 
 
