@@ -251,12 +251,16 @@ class Pipeline:
             pending: Pending | None
             if decided and decided[0][0].header.zxid == zxid:
                 decision, pending = decided.popleft()
+                if pending is not None:
+                    self._answer_before(pending, now)
                 applied = self.tree.apply(
                     decision.header, decision.body, decision.digest, answer=pending is not None
                 )
             else:
                 header, body, digest = decode_txn(data)
                 pending = self._pending_for(header)
+                if pending is not None:
+                    self._answer_before(pending, now)
                 applied = self.tree.apply(header, body, digest, answer=pending is not None)
             if applied.events:
                 self._notify(applied)
@@ -279,6 +283,19 @@ class Pipeline:
                 same = pending.xid == header.cxid and header.type in (pending.op, OpCode.ERROR)
                 return pending if same else None
         return None
+
+    def _answer_before(self, pending: Pending, now: float) -> None:
+        """A write is about to be applied: the syncs that its session had asked for before it are done, for the leader got
+        them before it, though `syncs_done` comes behind the whole batch. They, and the reads behind them, are answered
+        now, or they would show what the session did only later."""
+        waiting = pending.session.waiting
+        if waiting and waiting[0] is not pending:
+            for before in waiting:
+                if before is pending:
+                    break
+                if before.op == SYNC and not before.frame:
+                    before.frame = reply_frame(before.xid, self.tree.last_zxid, 0, before.body)
+            self._drain(pending.session, now)
 
     def _notify(self, applied: Applied) -> None:
         before, frame = None, b""
@@ -346,9 +363,10 @@ class Pipeline:
         now = trio.current_time()
         for _ in range(count):
             pending = self._syncs.popleft()
-            # the reply's record is the request's: the path
-            pending.frame = reply_frame(pending.xid, self.tree.last_zxid, 0, pending.body)
-            self._drain(pending.session, now)
+            if not pending.frame:
+                # the reply's record is the request's: the path
+                pending.frame = reply_frame(pending.xid, self.tree.last_zxid, 0, pending.body)
+                self._drain(pending.session, now)
 
     def revalidate(self, session_id: int, timeout_ms: int, learner: int) -> bool:
         tracker = self._tracker
