@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import trio
 
@@ -28,14 +29,15 @@ def serve(path: str, options: Sequence[str], level: str) -> None:
     try:
         config = read_config(PosixDisk(), os.path.abspath(path), definitions(options))
         set_up_logging(f"coord-{config.server_id}" if config.ensemble is not None else "coord", level)
-        trio.run(serve_until_stopped, lambda: _node(config))
+        stopping = trio.Event()
+        trio.run(serve_until_stopped, lambda: _node(config, stopping), stopping)
     except Exception as error:
         fail("coord server", reason_of(error))
 
 
-async def _node(config: ServerConfig) -> None:
+async def _node(config: ServerConfig, stopping: trio.Event) -> None:
     async with open_network() as network, trio.open_nursery() as nursery:
-        await nursery.start(run, system_host(network), config)
+        await nursery.start(partial(run, stopping=stopping), system_host(network), config)
         # What recovery has built stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

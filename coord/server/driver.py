@@ -26,6 +26,7 @@ from coord.zab.events import (
     Event,
     ForwardAsked,
     Frozen,
+    Leaving,
     LinkClosed,
     LinkOpened,
     Notified,
@@ -56,6 +57,9 @@ RETRY_SECONDS = 0.025
 FREEZE_RETRY_SECONDS = 0.02
 """Between attempts to get a cut while another one is open."""
 LISTEN_RETRY_SECONDS = 0.1
+LEAVE_SECONDS = 2.0
+"""How long handing over may take; a server that is stopped does not wait for ever for others."""
+LEAVE_POLL_SECONDS = 0.005
 
 
 class Driver:
@@ -185,6 +189,20 @@ class Driver:
 
     def revalidate(self, session_id: int, timeout_ms: int) -> None:
         self.post(RevalidationAsked(session_id, timeout_ms))
+
+    async def leave(self) -> None:
+        """To be called before `run` is cancelled: a leader hands over first. Returns when this server may go.
+
+        What was proposed is committed and in every follower's log; then the links close, so that nobody waits for a
+        timeout, and this server votes once more, for another, so that the election has everybody's vote at once.
+        """
+        if not isinstance(self.peer, Peer):
+            return
+        self.post(Leaving())
+        self._settle_outside()
+        with trio.move_on_after(LEAVE_SECONDS):
+            while not self.peer.left and self._mesh is not None and self._mesh.links:
+                await trio.sleep(LEAVE_POLL_SECONDS)
 
     # events to the core
 

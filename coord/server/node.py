@@ -29,8 +29,16 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 
-async def run(host: Host, config: ServerConfig, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+async def run(
+    host: Host,
+    config: ServerConfig,
+    *,
+    stopping: trio.Event | None = None,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
     """Runs the server until cancelled; `started` with the client port once clients may connect.
+
+    stopping: once set, the server hands over what it leads and returns.
 
     Raises StartError when the server cannot start as configured, OSError when its disk has failed: it stops then, for it
     can keep no promise any more.
@@ -39,7 +47,7 @@ async def run(host: Host, config: ServerConfig, *, task_status: trio.TaskStatus[
         log.warning("%s: keys without a meaning to this server: %s", config.path, ", ".join(config.unknown))
     storage = _recovered(host, config)
     try:
-        await _serve(host, config, storage, task_status)
+        await _serve(host, config, storage, trio.Event() if stopping is None else stopping, task_status)
     finally:
         storage.close()
 
@@ -60,7 +68,9 @@ def _recovered(host: Host, config: ServerConfig) -> Storage:
     return storage
 
 
-async def _serve(host: Host, config: ServerConfig, storage: Storage, task_status: trio.TaskStatus[int]) -> None:
+async def _serve(
+    host: Host, config: ServerConfig, storage: Storage, stopping: trio.Event, task_status: trio.TaskStatus[int]
+) -> None:
     stats = Statistics()
     state = State(storage, extended_types=config.extended_types)
     guard = Guard(super_digest=config.super_digest or None, algorithm=config.digest_algorithm, skip=config.skip_acl)
@@ -86,6 +96,9 @@ async def _serve(host: Host, config: ServerConfig, storage: Storage, task_status
             await nursery.start(driver.run)
             log.info("clients are served at %s", client_address(config))
             task_status.started(listening.port)
+            await stopping.wait()
+            await driver.leave()
+            nursery.cancel_scope.cancel()
     finally:
         listening.close()
         clients.close_all()

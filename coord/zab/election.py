@@ -78,12 +78,15 @@ class Election:
         self._resend_at = 0.0
         self._resend_wait = RESEND_MIN
 
-    def start(self, zxid: int, epoch: int, now: float, out: Effects) -> None:
-        """Begins a new round with this server's own history: its last zxid and its current epoch."""
+    def start(self, zxid: int, epoch: int, now: float, out: Effects, *, stands: bool = True) -> None:
+        """Begins a new round with this server's own history: its last zxid and its current epoch.
+
+        stands: whether this server may be elected. One that may not still prefers nobody with less history than its own.
+        """
         self.elected = None
         self.round += 1
         voter = self.sid in self.ensemble.voters
-        self._own = Vote(self.sid, zxid, epoch) if voter else Vote(NOBODY, NOBODY, NOBODY)
+        self._own = Vote(self.sid if stands else NOBODY, zxid, epoch) if voter else Vote(NOBODY, NOBODY, NOBODY)
         self._settled.clear()
         self._resend_wait = RESEND_MIN
         self._begin_round(self._own, now, out)

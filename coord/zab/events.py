@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "ForwardAsked",
     "Frozen",
+    "Leaving",
     "LinkClosed",
     "LinkOpened",
     "Notified",
@@ -116,6 +117,10 @@ class RevalidationAsked(NamedTuple):
     timeout_ms: int
 
 
+class Leaving(NamedTuple):
+    """This server is about to be stopped: a leader hands over first. `Peer.left` says when it may go."""
+
+
 Event = (
     Notified
     | LinkOpened
@@ -131,4 +136,5 @@ Event = (
     | ForwardAsked
     | SyncAsked
     | RevalidationAsked
+    | Leaving
 )

@@ -47,6 +47,10 @@ LINKS_MAX = 256
 """Connections of the quorum port at one time; one more is closed."""
 QUORUM_GRACE = 1.0
 """Seconds in which those that elected a leader reach it, or never will."""
+HAND_OVER_SECONDS = 1.0
+"""How long a leader that is about to be stopped waits for its followers' logs."""
+LAST_REPLIES_SECONDS = 0.001
+"""After the last commit: its replies leave before the leader steps down, which closes every connection."""
 SYNCS_MAX = 100_000
 """Syncs waiting for a commit; beyond it the learner that asks is closed."""
 
@@ -83,6 +87,10 @@ class Leader:
         self._since = self._step_since = now
         self._ping_at = now + timing.tick / 2
         self._last_proposed = 0
+        self.handed_over = False
+        """It stepped down because it was asked to, and not because its followers were gone."""
+        self._leave_at: float | None = None
+        """When this leader steps down at the latest, because it is about to be stopped."""
         self._followers: list[int] = []
         self._observers: list[int] = []
         """Links that take part in the broadcast."""
@@ -118,6 +126,7 @@ class Leader:
             for message in messages:
                 if type(message) is Acks:
                     self._acknowledged(learner, message.last, out)
+                    self._maybe_leave(now)
                 elif type(message) is Packet:
                     self._packet(learner, message, now, out)
                 else:
@@ -126,13 +135,14 @@ class Leader:
                     break
         except JuteError as error:
             self._refuse(learner, str(error), out)
-        if out.requests and self.lost:
+        if out.requests and (self.lost or self.leaving):
             out.requests.clear()
 
     def synced(self, now: float, out: Effects) -> None:
         """This server's own log became durable further on."""
         if self.serving:
             self._advance(out)
+            self._maybe_leave(now)
         else:
             self._maybe_durable(now, out)
 
@@ -167,6 +177,22 @@ class Leader:
             for link in self._followers:
                 out.send.append((link, data))
 
+    @property
+    def leaving(self) -> bool:
+        """Nothing more is proposed: this leader steps down as soon as others have all that it has."""
+        return self._leave_at is not None
+
+    def leave(self, now: float) -> None:
+        """Steps down once what was proposed is committed and in the log of every follower that serves."""
+        self._leave_at = now + HAND_OVER_SECONDS
+        self._maybe_leave(now)
+
+    def _maybe_leave(self, now: float) -> None:
+        if self._leave_at is not None and not self.ledger.pending:
+            ends = [learner.acked for learner in self.learners.values() if learner.votes and learner.stage is Stage.SERVING]
+            if all(end >= self.ledger.logged for end in ends):
+                self._leave_at = min(self._leave_at, now + LAST_REPLIES_SECONDS)
+
     def sync(self, request: ForwardedRequest, out: Effects) -> None:
         """Answers when everything proposed so far is committed."""
         if not self.ledger.pending:
@@ -194,6 +220,10 @@ class Leader:
         if not self.serving and now - self._step_since >= self.timing.init_timeout:
             self.lost = "no quorum of followers came within initLimit"
             return
+        if self._leave_at is not None and now >= self._leave_at:
+            self.handed_over = True
+            self.lost = "it is about to be stopped"
+            return
         proposed = self.ledger.logged if self.serving else 0
         for learner in list(self.learners.values()):
             if reason := learner.overdue(now, self.timing, proposed):
@@ -207,7 +237,7 @@ class Leader:
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
-        return self._ping_at
+        return self._ping_at if self._leave_at is None else min(self._ping_at, self._leave_at)
 
     def stop(self, out: Effects) -> None:
         """Closes everything: this server leads no more."""

@@ -21,6 +21,7 @@ from .events import (
     Event,
     ForwardAsked,
     Frozen,
+    Leaving,
     LinkClosed,
     LinkOpened,
     Notified,
@@ -79,6 +80,9 @@ class Peer:
         self._rest_until = inf
         """When the next election begins; inf while one is on, or while the state is being saved."""
         self._failures = 0
+        self.left = False
+        """After `Leaving`: the others know all that this server could tell them."""
+        self._leaving = False
         self._held: dict[int, Notification] = {}
         """The newest vote of each server that came while this one rested."""
 
@@ -106,7 +110,7 @@ class Peer:
             return self._leading.deadline()
         if self._learning is not None:
             return self._learning.deadline()
-        if self._saving:
+        if self._saving or self.left:
             return inf
         return self._election.deadline() if self._electing else self._rest_until
 
@@ -127,7 +131,7 @@ class Peer:
 
     @property
     def _electing(self) -> bool:
-        return self.role is Role.LOOKING and self._rest_until == inf and not self._saving
+        return self.role is Role.LOOKING and self._rest_until == inf and not self._saving and not self.left
 
     # transitions
 
@@ -138,6 +142,9 @@ class Peer:
             if role is not None and role.lost is not None:
                 self._look(role.lost, now, out)
             elif self._electing and self._election.elected is not None:
+                if self._leaving:
+                    self.left = True
+                    break
                 self._join(self._election.elected, now, out)
             else:
                 break
@@ -163,12 +170,15 @@ class Peer:
         role = self._leading or self._learning
         assert role is not None
         served = role.serving
+        # a leader that hands over stays for the election, so that every voter's vote is there and nobody has to wait
+        self.left = self._leaving and not (self._leading is not None and self._leading.handed_over)
         role.stop(out)
         self._leading = self._learning = None
         self._become(Role.LOOKING)
         self.reason = reason
         if served:
             out.became.append((Role.LOOKING, self.ledger.current_epoch))
+            out.syncs_done = 0  # who asked in the old role hears of its end, and first
             self._failures = 0
         else:
             self._failures += 1
@@ -176,12 +186,12 @@ class Peer:
         if self._failures > 1:
             rest = min(REST_MIN * 2**self._failures, REST_MAX) * (0.5 + self._random.random() / 2)
         self._rest_until = now + rest
-        if rest == 0.0 and not self._saving:
+        if rest == 0.0 and not self._saving and not self.left:
             self._elect(now, out)
 
     def _elect(self, now: float, out: Effects) -> None:
         self._rest_until = inf
-        self._election.start(self.ledger.logged, self.ledger.current_epoch, now, out)
+        self._election.start(self.ledger.logged, self.ledger.current_epoch, now, out, stands=not self._leaving)
         held, self._held = self._held, {}
         for sid, note in held.items():
             if self._election.elected is None:
@@ -264,8 +274,15 @@ class Peer:
         if self._leading is not None:
             self._leading.streamed(event.link, now)
 
-    def _proposed(self, event: Proposed, now: float, out: Effects) -> None:
+    def _leave(self, event: Leaving, now: float, out: Effects) -> None:
+        self._leaving = True
         if self._leading is not None and self._leading.serving:
+            self._leading.leave(now)
+        else:
+            self.left = True
+
+    def _proposed(self, event: Proposed, now: float, out: Effects) -> None:
+        if self._leading is not None and self._leading.serving and not self._leading.leaving:
             self._leading.propose(event.batch, out)
 
     def _forward(self, event: ForwardAsked, now: float, out: Effects) -> None:
@@ -298,4 +315,5 @@ _HANDLERS: dict[type, Callable[[Peer, Any, float, Effects], None]] = {
     ForwardAsked: Peer._forward,
     SyncAsked: Peer._sync,
     RevalidationAsked: Peer._revalidate,
+    Leaving: Peer._leave,
 }
