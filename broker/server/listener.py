@@ -136,6 +136,10 @@ class Connection:
         """Stops reading."""
         self._transport.pause()
 
+    def resume(self) -> None:
+        """Goes on reading."""
+        self._transport.resume()
+
     def _serve(self, frame: memoryview) -> None:
         try:
             header, offset = parse_request_header(frame)
@@ -195,10 +199,11 @@ class Listeners:
         self._open: list[Listening] = []
         self._connections: set[Connection] = set()
         self._choked: set[Connection] = set()
+        self._serving = False
         network.on_wakeup(self._release)
 
     async def listen(self, endpoint: Endpoint) -> int:
-        """Opens a listener; returns its port. Raises OSError."""
+        """Takes a port; returns it. Who connects waits for `serve`. Raises OSError."""
         config = self.broker.config
 
         def accept(transport: Transport) -> Connection:
@@ -207,6 +212,8 @@ class Listeners:
                 connection.close(f"is one connection too many; max.connections is {config.max_connections}")
             else:
                 self._connections.add(connection)
+            if not self._serving:
+                connection.pause()
             return connection
 
         listening = await self._network.listen(
@@ -218,6 +225,12 @@ class Listeners:
         )
         self._open.append(listening)
         return listening.port
+
+    def serve(self) -> None:
+        """Serves those who have connected already, and everyone from now on."""
+        self._serving = True
+        for connection in self._connections:
+            connection.resume()
 
     async def run(self) -> None:
         """Closes connections that idle, until cancelled."""

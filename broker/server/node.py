@@ -1,8 +1,8 @@
 """One broker, put together: logs, session with the coordination service, controller, groups, listeners.
 
-Order of a start: the cluster's id from the tree, the logs from disk, the listeners, the registration, then the election
-of a controller; the broker is ready when the controller has told it about the cluster. A stop goes the other way, and
-closes the logs cleanly.
+Order of a start: the ports, so that the same broker started twice does not get at its logs twice; the cluster's id from
+the tree; the logs from disk; then clients are served; the registration; the election of a controller. The broker is ready
+when the controller has told it about the cluster. A stop goes the other way, and closes the logs cleanly.
 """
 
 from __future__ import annotations
@@ -54,23 +54,13 @@ async def run(
     """
     began = trio.current_time()
     broker, logs = assemble(host, config)
-    broker.cluster_id = await prepare_tree(config, broker.topic_configs, host.random)
+    listeners = Listeners(broker, host.network, broker.tasks)
     try:
-        logs.load(config.broker_id, broker.cluster_id, broker.topic_configs.overrides, host.wall.now_ms())
-    except LogDirError as error:
-        logs.abandon()
-        raise StartError(str(error)) from error
-    closed = False
-    try:
+        ports = await _listen(listeners, config)
+        broker.cluster_id = await prepare_tree(config, broker.topic_configs, host.random)
+        _load(broker, logs)
         async with trio.open_nursery() as nursery:
-            listeners = Listeners(broker, host.network, broker.tasks)
-            await nursery.start(broker.tasks.run)
-            nursery.start_soon(broker.clock.run)
-            nursery.start_soon(listeners.run)
-            nursery.start_soon(broker.groups.offsets.run)
-            nursery.start_soon(broker.groups.upkeep.run)
-            nursery.start_soon(keep_logs, config, logs, broker.replicas, host.wall)
-            ports = await _listen(listeners, config)
+            await _start(broker, logs, listeners, nursery)
             try:
                 await _join(broker, _endpoints(config, ports), nursery)
                 log.info("broker %d is ready after %.2f s", config.broker_id, trio.current_time() - began)
@@ -79,10 +69,27 @@ async def run(
             finally:
                 listeners.close()
                 logs.close(broker.replicas.high_watermarks(), broker.epoch)
-                closed = True
     finally:
-        if not closed:
-            logs.abandon()
+        listeners.close()
+        logs.abandon()
+
+
+def _load(broker: Broker, logs: LogManager) -> None:
+    try:
+        logs.load(broker.config.broker_id, broker.cluster_id, broker.topic_configs.overrides, broker.host.wall.now_ms())
+    except LogDirError as error:
+        raise StartError(str(error)) from error
+
+
+async def _start(broker: Broker, logs: LogManager, listeners: Listeners, nursery: trio.Nursery) -> None:
+    """Everything that runs as long as the broker does, but for its session."""
+    await nursery.start(broker.tasks.run)
+    nursery.start_soon(broker.clock.run)
+    nursery.start_soon(listeners.run)
+    nursery.start_soon(broker.groups.offsets.run)
+    nursery.start_soon(broker.groups.upkeep.run)
+    nursery.start_soon(keep_logs, broker.config, logs, broker.replicas, broker.host.wall)
+    listeners.serve()
 
 
 def assemble(host: Host, config: BrokerConfig) -> tuple[Broker, LogManager]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -250,9 +251,8 @@ def test_a_silent_connection_is_closed_and_a_waiting_one_is_not(scene: Scene) ->
     assert scene.transport.closed
 
 
-def test_one_connection_too_many_is_closed(scene: Scene) -> None:
-    """max.connections."""
-    scene.listeners.broker.config.max_connections = 1  # type: ignore[misc]
+def accepting(scene: Scene) -> Callable[[FakeTransport], Connection]:
+    """What a listener does with who connects."""
     accepts = []
 
     async def listen(host: str, port: int, accept: object, **limits: int) -> SimpleNamespace:
@@ -260,10 +260,36 @@ def test_one_connection_too_many_is_closed(scene: Scene) -> None:
         return SimpleNamespace(port=1, close=lambda: None)
 
     scene.network.listen = listen  # type: ignore[attr-defined]
-    endpoint = SimpleNamespace(name="PLAINTEXT", host="", port=0)
     scene.listeners.broker.config.fetch_max_bytes = 1  # type: ignore[misc]
-    trio.run(scene.listeners.listen, endpoint)
+    trio.run(scene.listeners.listen, SimpleNamespace(name="PLAINTEXT", host="", port=0))
+    return accepts[0]  # type: ignore[return-value]
+
+
+def test_one_connection_too_many_is_closed(scene: Scene) -> None:
+    """max.connections."""
+    scene.listeners.broker.config.max_connections = 1  # type: ignore[misc]
+    accept = accepting(scene)
     first, second = FakeTransport(), FakeTransport()
-    accepts[0](first)  # type: ignore[operator]
-    accepts[0](second)  # type: ignore[operator]
+    accept(first)
+    accept(second)
     assert (first.closed, second.closed) == (False, True)
+
+
+def test_who_comes_early_waits(scene: Scene) -> None:
+    """The port is taken before the logs are recovered; requests are read when they can be served."""
+    accept = accepting(scene)
+    early, late = FakeTransport(), FakeTransport()
+    accept(early)
+    assert early.paused
+    scene.listeners.serve()
+    accept(late)
+    assert (early.paused, late.paused) == (False, False)
+
+
+def test_a_stop_hangs_up(scene: Scene) -> None:
+    """Without a warning: the clients have done nothing wrong."""
+    accept = accepting(scene)
+    transport = FakeTransport()
+    accept(transport)
+    scene.listeners.close()
+    assert transport.closed
