@@ -16,7 +16,7 @@ from typing import Any
 import trio
 
 from coord.wire.jute import Reader
-from coord.wire.ops import NOTIFICATION_XID, REQUESTS, RESPONSES, EventType, OpCode
+from coord.wire.ops import NOTIFICATION_XID, REQUESTS, RESPONSES, SET_WATCHES_XID, EventType, OpCode
 from coord.wire.records import ConnectResponse, WatcherEvent
 
 __all__ = ["Exchange", "Listener", "Tap"]
@@ -52,6 +52,9 @@ class Listener:
 
     def rejected(self, tap: Tap) -> None:
         """A server said that the client's session is over."""
+
+    def watches_set(self, tap: Tap, data: list[str], children: list[str]) -> None:
+        """The client tells a new server what it watches."""
 
     def notified(self, tap: Tap, event: EventType, path: str) -> None:
         """A watch event."""
@@ -122,9 +125,12 @@ class _TappedStream(trio.abc.Stream):
             return
         r = Reader(frame)
         xid, op = r.int(), r.int()
+        kind = REQUESTS.get(op)
+        if xid == SET_WATCHES_XID and kind is not None:
+            told: Any = kind.read(r)
+            self._tap.listener.watches_set(self._tap, told.data_watches + told.exist_watches, told.child_watches)
         if xid <= 0:
             return
-        kind = REQUESTS.get(op)
         sync = self._last if self._last is not None and self._last.op == OpCode.SYNC else None
         tap = self._tap
         self._last = Exchange(

@@ -138,6 +138,15 @@ class WatchBeforeNewData(ClientChecker):
         """(session, watched path) to the mzxid known when the watch was set; 0 when there was no node."""
         self.children: dict[tuple[int, str], int] = {}
         """(session, path whose children are watched) to the pzxid."""
+        self.before: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
+        """By session: what was watched on its connection before this one."""
+
+    def connected(self, tap: Tap) -> None:
+        self.before[tap.session_id] = (_taken(self.data, tap.session_id), _taken(self.children, tap.session_id))
+
+    def watches_set(self, tap: Tap, data: list[str], children: list[str]) -> None:
+        for table, before, paths in zip((self.data, self.children), self.before[tap.session_id], (data, children), strict=True):
+            table.update({(tap.session_id, path): before[path] for path in paths if path in before})
 
     def notified(self, tap: Tap, event: EventType, path: str) -> None:
         key = (tap.session_id, path)
@@ -172,6 +181,11 @@ class WatchBeforeNewData(ClientChecker):
                 self.data[key] = stat.mzxid
             elif exchange.op == OpCode.EXISTS:
                 self.data[key] = 0
+
+
+def _taken(table: dict[tuple[int, str], int], session_id: int) -> dict[str, int]:
+    keys = [key for key in table if key[0] == session_id]
+    return {key[1]: table.pop(key) for key in keys}
 
 
 class SessionReadsMonotonic(ClientChecker):
@@ -324,6 +338,10 @@ class ClientCheckers(Listener):
     def rejected(self, tap: Tap) -> None:
         for checker in self.all:
             checker.rejected(tap)
+
+    def watches_set(self, tap: Tap, data: list[str], children: list[str]) -> None:
+        for checker in self.all:
+            checker.watches_set(tap, data, children)
 
     def notified(self, tap: Tap, event: EventType, path: str) -> None:
         for checker in self.all:
