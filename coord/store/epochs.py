@@ -1,7 +1,10 @@
 """acceptedEpoch and currentEpoch: what this server has promised to leaders, in two files of decimal text.
 
-The rule: current <= accepted, and the log holds nothing of an epoch later than current. Where the files say otherwise
+The rule: current <= accepted, and the log holds nothing of an epoch that was not accepted. Where the files say otherwise
 something was lost or mixed up, and the server must not vote (zookeeper.md 3.1; Apache refuses with the same words).
+
+A log may be ahead of current: a leader's transactions become durable before its epoch does, and a crash may come between.
+A transaction of an epoch is received behind all that the epoch began with, so the log then has what current stands for.
 """
 
 from __future__ import annotations
@@ -37,10 +40,13 @@ class Epochs:
         epoch = last_zxid >> 32
         self._current = self._read_current(epoch)
         self._accepted = self._read(ACCEPTED, max(epoch, self._current))
-        if self._current < epoch:
+        if self._accepted < epoch:
             raise StoreError(
-                f"{joined(folder, CURRENT)} says epoch {self._current}, but the log goes on to 0x{last_zxid:x} of epoch {epoch}"
+                f"{joined(folder, ACCEPTED)} says epoch {self._accepted}, but the log goes on to 0x{last_zxid:x} of epoch {epoch}"
             )
+        if self._current < epoch:
+            log.warning("%s says epoch %d, the log goes on to 0x%x: taken for %d", joined(folder, CURRENT), self._current, last_zxid, epoch)
+            self.current = epoch
         if self._accepted < self._current:
             raise StoreError(
                 f"{joined(folder, ACCEPTED)} says epoch {self._accepted}, less than the {self._current} of {CURRENT} beside it"

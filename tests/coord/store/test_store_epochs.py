@@ -47,7 +47,7 @@ def test_apaches_files_are_read() -> None:
     ("accepted", "current", "zxid", "reason"),
     [
         (b"3", b"4", 0, "acceptedEpoch says epoch 3, less than the 4"),
-        (b"9", b"4", 5 << 32, "currentEpoch says epoch 4, but the log goes on to 0x500000000"),
+        (b"4", b"4", 5 << 32, "acceptedEpoch says epoch 4, but the log goes on to 0x500000000"),
     ],
 )
 def test_epochs_that_do_not_go_together_refuse_the_start(accepted: bytes, current: bytes, zxid: int, reason: str) -> None:
@@ -57,6 +57,17 @@ def test_epochs_that_do_not_go_together_refuse_the_start(accepted: bytes, curren
     put_file(disk, f"{FOLDER}/{CURRENT}", current)
     with pytest.raises(StoreError, match=reason):
         Epochs(disk, FOLDER, zxid)
+
+
+def test_a_crash_between_a_leaders_transactions_and_its_epoch(caplog: pytest.LogCaptureFixture) -> None:
+    """The epoch was accepted and the log holds transactions of it: the log has what the epoch began with."""
+    disk = sim_disk()
+    put_file(disk, f"{FOLDER}/{ACCEPTED}", b"5")
+    put_file(disk, f"{FOLDER}/{CURRENT}", b"4")
+    with caplog.at_level(logging.WARNING):
+        assert Epochs(disk, FOLDER, 5 << 32 | 1).current == 5
+    assert "currentEpoch says epoch 4" in caplog.text
+    assert disk.crash().read(f"{FOLDER}/{CURRENT}") == b"5"
 
 
 def test_a_replacement_that_was_not_finished_is_finished(caplog: pytest.LogCaptureFixture) -> None:

@@ -216,11 +216,11 @@ def test_the_epochs_must_go_with_the_log() -> None:
     """Checked at the start, with the end of the recovered log."""
     disk = sim_disk()
     storage = opened(disk)
-    storage.epochs.accepted = 2
+    storage.epochs.accepted = 1
     storage.epochs.current = 1
     storage.append([Author(epoch=2).session()])
     storage.close()
-    with pytest.raises(StoreError, match="currentEpoch says epoch 1, but the log goes on to 0x200000001"):
+    with pytest.raises(StoreError, match="acceptedEpoch says epoch 1, but the log goes on to 0x200000001"):
         opened(disk)
 
 
