@@ -30,7 +30,13 @@ COLLECT_AFTER = 50_000
 
 @click.command("server")
 @click.argument("config", metavar="SERVER_PROPERTIES")
-@click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE", help="Sets a key, over its value in the file.")
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Sets a key, over its value in the file.",
+)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True,
     help="The least important messages to show.",

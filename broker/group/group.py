@@ -157,7 +157,9 @@ class Group:
         if not self.members:
             return True
         count = len(self.members)
-        return join.protocol_type == self.protocol_type and any(self.votes.get(name) == count for name, _ in join.protocols)
+        return join.protocol_type == self.protocol_type and any(
+            self.votes.get(name) == count for name, _ in join.protocols
+        )
 
     def elect_protocol(self) -> str:
         """The protocol that most members prefer among those that all support; the leader's order breaks ties."""
@@ -207,7 +209,8 @@ class Group:
         assert self.protocol is not None
         protocol = self.protocol
         return tuple(
-            JoinedMember(member.member_id, member.instance_id, member.protocols[protocol]) for member in self.members.values()
+            JoinedMember(member.member_id, member.instance_id, member.protocols[protocol])
+            for member in self.members.values()
         )
 
     def view(self) -> GroupView:
@@ -225,7 +228,9 @@ class Group:
             )
             for member in self.members.values()
         )
-        return GroupView(self.group_id, self.state, self.protocol_type or "", protocol if stable else "", members)
+        return GroupView(
+            self.group_id, self.state, self.protocol_type or "", protocol if stable else "", members
+        )
 
     def _count(self, member: Member, step: int) -> None:
         self.size += step * member.size

@@ -103,7 +103,9 @@ class Membership:
                 self._assign(group, sync, now)
         return self._drain()
 
-    def heartbeat(self, group_id: str, generation: int, member_id: str, instance_id: str | None, now: float) -> ErrorCode:
+    def heartbeat(
+        self, group_id: str, generation: int, member_id: str, instance_id: str | None, now: float
+    ) -> ErrorCode:
         """Heartbeat: keeps the member alive and tells it to join again when it should."""
         group = self._groups.get(group_id)
         if group is None:
@@ -116,7 +118,9 @@ class Membership:
         self._touch(group, group.members[member_id], now)
         return ErrorCode.REBALANCE_IN_PROGRESS if group.state is PREPARING else ErrorCode.NONE
 
-    def leave(self, group_id: str, leavers: Sequence[Leaver], now: float) -> tuple[list[ErrorCode], list[Reply]]:
+    def leave(
+        self, group_id: str, leavers: Sequence[Leaver], now: float
+    ) -> tuple[list[ErrorCode], list[Reply]]:
         """LeaveGroup: an error for each leaver, in order, and the replies that the leaving set free."""
         group = self._groups.get(group_id)
         if group is None:
@@ -124,7 +128,9 @@ class Membership:
         errors = [self._leave_one(group, leaver, now) for leaver in leavers]
         return errors, self._drain()
 
-    def check_commit(self, group_id: str, generation: int, member_id: str, instance_id: str | None, now: float) -> ErrorCode:
+    def check_commit(
+        self, group_id: str, generation: int, member_id: str, instance_id: str | None, now: float
+    ) -> ErrorCode:
         """Whether an OffsetCommit from this member and generation may go ahead; it counts as a heartbeat.
 
         A generation below zero without a member id is a consumer that assigns itself: only while there are no members.
@@ -228,7 +234,9 @@ class Membership:
         if size > GROUP_BYTES_MAX or len(group.pending) >= PENDING_MAX:
             return False
         if group.state is PREPARING:  # those that will not come back must not keep others out
-            return (known is not None and known.join_token is not None) or group.waiting < self._limits.members_max
+            return (
+                known is not None and known.join_token is not None
+            ) or group.waiting < self._limits.members_max
         return known is not None or len(group.members) < self._limits.members_max
 
     def _join_unknown(self, group: Group, join: Join, token: object, now: float) -> None:
@@ -290,7 +298,9 @@ class Membership:
 
     def _park_join(self, group: Group, member: Member, token: object, now: float) -> None:
         if member.join_token is not None:  # the client has given up on its earlier request and sent another
-            self._replies.append(Reply(member.join_token, JoinAnswer(ErrorCode.REBALANCE_IN_PROGRESS, member.member_id)))
+            self._replies.append(
+                Reply(member.join_token, JoinAnswer(ErrorCode.REBALANCE_IN_PROGRESS, member.member_id))
+            )
         member.join_token = token
         key = (group.group_id, member.member_id)
         if member.is_new:
@@ -299,7 +309,13 @@ class Membership:
             self._deadlines.cancel(key)
 
     def _answer_join(
-        self, group: Group, member: Member, token: object, *, leader: str | None = None, skip_assignment: bool = False
+        self,
+        group: Group,
+        member: Member,
+        token: object,
+        *,
+        leader: str | None = None,
+        skip_assignment: bool = False,
     ) -> None:
         leads = group.leader == member.member_id and (leader is None or leader == member.member_id)
         self._replies.append(

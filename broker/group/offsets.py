@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from broker.wire.errors import ErrorCode
 
-__all__ = ["BATCH_BYTES_MAX", "BATCH_OFFSETS_MAX", "COMMITS_MAX", "Commit", "CommitQueue", "GroupOffsets", "OffsetEntry"]
+__all__ = [
+    "BATCH_BYTES_MAX",
+    "BATCH_OFFSETS_MAX",
+    "COMMITS_MAX",
+    "Commit",
+    "CommitQueue",
+    "GroupOffsets",
+    "OffsetEntry",
+]
 
 COMMITS_MAX = 10_000
 """Commits that wait to be written; beyond, a commit gets an error that its client retries."""
@@ -100,7 +108,8 @@ class Commit:
     def size(self) -> int:
         """About the bytes it takes in a request."""
         return sum(
-            _OFFSET_BYTES + 2 * (len(self.group_id) + len(entry.topic)) + len(entry.metadata) for entry in self.entries
+            _OFFSET_BYTES + 2 * (len(self.group_id) + len(entry.topic)) + len(entry.metadata)
+            for entry in self.entries
         )
 
 

@@ -54,7 +54,9 @@ class GroupState(Enum):
 
 PREDECESSORS: dict[GroupState, frozenset[GroupState]] = {
     GroupState.EMPTY: frozenset({GroupState.PREPARING_REBALANCE}),
-    GroupState.PREPARING_REBALANCE: frozenset({GroupState.EMPTY, GroupState.COMPLETING_REBALANCE, GroupState.STABLE}),
+    GroupState.PREPARING_REBALANCE: frozenset(
+        {GroupState.EMPTY, GroupState.COMPLETING_REBALANCE, GroupState.STABLE}
+    ),
     GroupState.COMPLETING_REBALANCE: frozenset({GroupState.PREPARING_REBALANCE}),
     GroupState.STABLE: frozenset({GroupState.COMPLETING_REBALANCE}),
     GroupState.DEAD: frozenset(GroupState) - {GroupState.DEAD},
@@ -63,4 +65,6 @@ PREDECESSORS: dict[GroupState, frozenset[GroupState]] = {
 
 def check_transition(group_id: str, source: GroupState, target: GroupState) -> None:
     """Asserts that a group may go from `source` to `target`."""
-    assert source in PREDECESSORS[target], f"group {group_id!r} may not go from {source.value} to {target.value}"
+    assert source in PREDECESSORS[target], (
+        f"group {group_id!r} may not go from {source.value} to {target.value}"
+    )

@@ -31,7 +31,9 @@ async def prepare_tree(config: BrokerConfig, configs: TopicConfigs, random: Rand
         if chroot:
             async with connect(servers, session_timeout=session_timeout, start_timeout=timeout) as client:
                 await client.ensure_path(slash + chroot)
-        async with connect(config.zookeeper_connect, session_timeout=session_timeout, start_timeout=timeout) as client:
+        async with connect(
+            config.zookeeper_connect, session_timeout=session_timeout, start_timeout=timeout
+        ) as client:
             await ensure_paths(client)
             await configs.load(client)
             return await cluster_id(client, random)

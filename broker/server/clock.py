@@ -51,12 +51,16 @@ class Clock:
         """Calls the sources until cancelled."""
         while True:
             self._earlier = trio.Event()
-            self._until = min((when for source in self._sources if (when := source.deadline()) is not None), default=inf)
+            self._until = min(
+                (when for source in self._sources if (when := source.deadline()) is not None), default=inf
+            )
             with trio.move_on_at(self._until):
                 await self._earlier.wait()
             self._until = -inf
             now = trio.current_time()
-            due = [source for source in self._sources if (when := source.deadline()) is not None and when <= now]
+            due = [
+                source for source in self._sources if (when := source.deadline()) is not None and when <= now
+            ]
             for source in due:
                 source.expire(now)
             if due:

@@ -1,11 +1,11 @@
 """The seam between the request handlers and the controller: what each side calls of the other.
 
 Handlers decide nothing about the cluster. They ask a `Controller` to create or delete topics, and they hand the
-controller's own three requests to a `MetadataSink` and a `ReplicaSink`:
+controller's own three requests on:
 
-    key 4  LeaderAndIsr     -> ReplicaSink.become_leader_or_follower
-    key 5  StopReplica      -> ReplicaSink.stop_replicas
-    key 6  UpdateMetadata   -> MetadataSink.update
+    key 4  LeaderAndIsr     -> ReplicaManager.become_leader_or_follower
+    key 5  StopReplica      -> ReplicaManager.stop_replicas
+    key 6  UpdateMetadata   -> MetadataCache.update
 
 The active controller sends these over the real wire to every broker, itself included, so that there is one path and
 not two. Every broker has a `Controller` object; `is_active` says whether it holds `/controller` now. Writing a new
@@ -19,15 +19,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from broker.wire.errors import ErrorCode
-from broker.wire.messages import (
-    LeaderAndIsrRequest,
-    LeaderAndIsrResponse,
-    StopReplicaRequest,
-    StopReplicaResponse,
-    UpdateMetadataRequest,
-)
+from coord.client import Client
 
-__all__ = ["NO_TOPIC_ID", "Controller", "MetadataSink", "NewTopic", "ReplicaSink", "TopicOutcome"]
+__all__ = ["NO_TOPIC_ID", "Controller", "NewTopic", "TopicOutcome"]
 
 NO_TOPIC_ID = bytes(16)
 
@@ -67,7 +61,12 @@ class Controller(Protocol):
         """Whether this broker holds /controller. The handlers of admin requests answer NOT_CONTROLLER without it."""
         ...
 
-    async def create_topics(self, topics: Sequence[NewTopic], *, validate_only: bool = False) -> list[TopicOutcome]:
+    async def serve(self, client: Client) -> None:
+        """Takes part in elections, and reigns when elected, for as long as the session lives; raises its end."""
+
+    async def create_topics(
+        self, topics: Sequence[NewTopic], *, validate_only: bool = False
+    ) -> list[TopicOutcome]:
         """Checks, assigns and writes /config/topics/T and /brokers/topics/T; one outcome for each, in order.
 
         Returns when the znodes are there: leaders follow, and the caller waits for them in the metadata cache.
@@ -78,26 +77,8 @@ class Controller(Protocol):
         """Writes /admin/delete_topics/T; the caller waits until the topics leave the metadata cache."""
         ...
 
-    async def controlled_shutdown(self, broker_id: int, broker_epoch: int) -> tuple[ErrorCode, list[tuple[str, int]]]:
+    async def controlled_shutdown(
+        self, broker_id: int, broker_epoch: int
+    ) -> tuple[ErrorCode, list[tuple[str, int]]]:
         """Moves leaders away from a broker that wants to stop; returns the partitions it still leads."""
-        ...
-
-
-class MetadataSink(Protocol):
-    """Where the controller's UpdateMetadata goes."""
-
-    def update(self, request: UpdateMetadataRequest) -> ErrorCode:
-        """Applies the request, or refuses it as stale (STALE_CONTROLLER_EPOCH)."""
-        ...
-
-
-class ReplicaSink(Protocol):
-    """Where the controller's LeaderAndIsr and StopReplica go."""
-
-    def become_leader_or_follower(self, request: LeaderAndIsrRequest) -> LeaderAndIsrResponse:
-        """Creates, leads or follows the partitions named."""
-        ...
-
-    def stop_replicas(self, request: StopReplicaRequest) -> StopReplicaResponse:
-        """Stops serving the partitions named, and deletes those it should."""
         ...

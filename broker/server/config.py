@@ -85,16 +85,22 @@ class BrokerConfig:
 
     broker_id: int = key("broker.id", whole())
     rack: str | None = key("broker.rack", text(), default=None)
-    listeners: tuple[Endpoint, ...] = key("listeners", _endpoints(), default=(Endpoint("PLAINTEXT", "", 9092),))
+    listeners: tuple[Endpoint, ...] = key(
+        "listeners", _endpoints(), default=(Endpoint("PLAINTEXT", "", 9092),)
+    )
     advertised_listeners: tuple[Endpoint, ...] = key("advertised.listeners", _endpoints(), default=())
     security_protocols: Mapping[str, str] = key("listener.security.protocol.map", _protocols(), default=None)
     inter_broker_listener: str = key("inter.broker.listener.name", text(), default="")
     log_dir: str = key("log.dir", text(), default=DEFAULT_LOG_DIR)
     log_dirs: tuple[str, ...] = key("log.dirs", items(), default=())
 
-    zookeeper_connect: str = key("zookeeper.connect", text("host:port, with commas between several, and a /chroot behind"))
+    zookeeper_connect: str = key(
+        "zookeeper.connect", text("host:port, with commas between several, and a /chroot behind")
+    )
     zookeeper_session_timeout_ms: int = key("zookeeper.session.timeout.ms", whole(1), default=18_000)
-    zookeeper_connection_timeout_ms: int | None = key("zookeeper.connection.timeout.ms", whole(1), default=None)
+    zookeeper_connection_timeout_ms: int | None = key(
+        "zookeeper.connection.timeout.ms", whole(1), default=None
+    )
 
     num_partitions: int = key("num.partitions", whole(1), default=1)
     default_replication_factor: int = key("default.replication.factor", whole(1), default=1)
@@ -107,16 +113,24 @@ class BrokerConfig:
     fetch_max_bytes: int = key("fetch.max.bytes", whole(1024), default=55 << 20)
 
     retention_check_interval_ms: int = key("log.retention.check.interval.ms", whole(1), default=300_000)
-    recovery_checkpoint_interval_ms: int = key("log.flush.offset.checkpoint.interval.ms", whole(0), default=60_000)
-    start_offset_checkpoint_interval_ms: int = key("log.flush.start.offset.checkpoint.interval.ms", whole(0), default=60_000)
-    high_watermark_checkpoint_interval_ms: int = key("replica.high.watermark.checkpoint.interval.ms", whole(1), default=5_000)
+    recovery_checkpoint_interval_ms: int = key(
+        "log.flush.offset.checkpoint.interval.ms", whole(0), default=60_000
+    )
+    start_offset_checkpoint_interval_ms: int = key(
+        "log.flush.start.offset.checkpoint.interval.ms", whole(0), default=60_000
+    )
+    high_watermark_checkpoint_interval_ms: int = key(
+        "replica.high.watermark.checkpoint.interval.ms", whole(1), default=5_000
+    )
     producer_id_expiration_ms: int = key("producer.id.expiration.ms", whole(1), default=86_400_000)
 
     offsets_storage: str = key("offsets.storage", chosen("coord"), default="coord")
     offsets_topic_num_partitions: int = key("offsets.topic.num.partitions", whole(1), default=50)
     offsets_commit_timeout_ms: int = key("offsets.commit.timeout.ms", whole(1), default=5_000)
     offsets_retention_minutes: int = key("offsets.retention.minutes", whole(1), default=10_080)
-    offsets_retention_check_interval_ms: int = key("offsets.retention.check.interval.ms", whole(1), default=600_000)
+    offsets_retention_check_interval_ms: int = key(
+        "offsets.retention.check.interval.ms", whole(1), default=600_000
+    )
     offset_metadata_max_bytes: int = key("offset.metadata.max.bytes", whole(), default=4096)
 
     group_initial_rebalance_delay_ms: int = key("group.initial.rebalance.delay.ms", whole(), default=3_000)
@@ -176,16 +190,32 @@ def _with_listeners(config: BrokerConfig, properties: Properties) -> BrokerConfi
     for name in names:
         protocol = protocols.get(name, name)
         if protocol != "PLAINTEXT":
-            raise _wrong(properties, "listeners", f"listener {name} asks for {protocol}; only PLAINTEXT is served")
+            raise _wrong(
+                properties, "listeners", f"listener {name} asks for {protocol}; only PLAINTEXT is served"
+            )
     advertised = config.advertised_listeners or config.listeners
     for endpoint in advertised:
         if endpoint.name not in names:
-            raise _wrong(properties, "advertised.listeners", f"{endpoint.name} is not one of listeners ({', '.join(names)})")
+            raise _wrong(
+                properties,
+                "advertised.listeners",
+                f"{endpoint.name} is not one of listeners ({', '.join(names)})",
+            )
         if config.advertised_listeners and endpoint.host in ANY_HOSTS[1:]:
-            raise _wrong(properties, "advertised.listeners", f"{endpoint.host} is no address that a client could connect to")
-    inter_broker = (config.inter_broker_listener or ("PLAINTEXT" if "PLAINTEXT" in names else names[0])).upper()
+            raise _wrong(
+                properties,
+                "advertised.listeners",
+                f"{endpoint.host} is no address that a client could connect to",
+            )
+    inter_broker = (
+        config.inter_broker_listener or ("PLAINTEXT" if "PLAINTEXT" in names else names[0])
+    ).upper()
     if inter_broker not in names:
-        raise _wrong(properties, "inter.broker.listener.name", f"{inter_broker} is not one of listeners ({', '.join(names)})")
+        raise _wrong(
+            properties,
+            "inter.broker.listener.name",
+            f"{inter_broker} is not one of listeners ({', '.join(names)})",
+        )
     return replace(
         config,
         advertised_listeners=advertised,

@@ -54,7 +54,13 @@ SETTLE_SECONDS = 5.0
 class Claims:
     """The slots of this broker. `lost` is called with slots that are not its own any more."""
 
-    def __init__(self, broker_id: int, metadata: MetadataCache, idle: Callable[[int], bool], lost: Callable[[list[int]], None]) -> None:
+    def __init__(
+        self,
+        broker_id: int,
+        metadata: MetadataCache,
+        idle: Callable[[int], bool],
+        lost: Callable[[list[int]], None],
+    ) -> None:
         """`idle(slot)`: whether the slot's groups have no members."""
         self._broker_id = broker_id
         self._metadata = metadata
@@ -161,7 +167,9 @@ class Claims:
             if stat is None:
                 await client.ensure_path(path)
                 continue
-            create = Create(_owner_path(slot), json.dumps(owner, separators=(",", ":")).encode(), ephemeral=True)
+            create = Create(
+                _owner_path(slot), json.dumps(owner, separators=(",", ":")).encode(), ephemeral=True
+            )
             try:
                 await client.multi([create, SetData(path, b"", stat.version)])
             except (NodeExistsError, BadVersionError):

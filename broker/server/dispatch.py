@@ -74,7 +74,9 @@ class Request:
 
     __slots__ = ("answered", "api_key", "client_id", "correlation_id", "origin", "version")
 
-    def __init__(self, origin: Origin, api_key: int, version: int, correlation_id: int, client_id: str | None) -> None:
+    def __init__(
+        self, origin: Origin, api_key: int, version: int, correlation_id: int, client_id: str | None
+    ) -> None:
         self.origin = origin
         self.api_key = api_key
         self.version = version
@@ -87,12 +89,6 @@ class Request:
         assert not self.answered, f"a request of API {self.api_key} is answered twice"
         self.answered = True
         self.origin.respond(self, encode_response(response, self.version, self.correlation_id))
-
-    def finish(self) -> None:
-        """Ends a request that gets no response."""
-        assert not self.answered
-        self.answered = True
-        self.origin.respond(self, [])
 
 
 Handler = Callable[["Broker", Request, Any], "Message | Outcome | Awaitable[Message]"]
@@ -124,7 +120,9 @@ def handles(key: ApiKey, *, versions: tuple[int, int], urgent: bool = False) -> 
     def register(handler: H) -> H:
         low, high = versions
         _check(key, low, high)
-        APIS[key] = Api(key, low, high, request_class(key), handler, inspect.iscoroutinefunction(handler), urgent)
+        APIS[key] = Api(
+            key, low, high, request_class(key), handler, inspect.iscoroutinefunction(handler), urgent
+        )
         return handler
 
     return register

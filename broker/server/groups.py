@@ -35,7 +35,13 @@ class GroupService:
     """What the handlers of group requests work with."""
 
     def __init__(
-        self, host: Host, config: BrokerConfig, clock: Clock, metadata: MetadataCache, session: CoordSession, tasks: TaskPool
+        self,
+        host: Host,
+        config: BrokerConfig,
+        clock: Clock,
+        metadata: MetadataCache,
+        session: CoordSession,
+        tasks: TaskPool,
     ) -> None:
         random = host.random
         self.membership = Membership(config.group_limits, lambda: _uuid_text(random.getrandbits(UUID_BITS)))
@@ -133,7 +139,9 @@ class GroupService:
 
     def _is_idle(self, slot: int) -> bool:
         return not any(
-            self.membership.has_members(group_id) for group_id in self.membership.group_ids() if self.slot_of(group_id) == slot
+            self.membership.has_members(group_id)
+            for group_id in self.membership.group_ids()
+            if self.slot_of(group_id) == slot
         )
 
     def _lost(self, slots: list[int]) -> None:

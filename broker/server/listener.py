@@ -120,7 +120,10 @@ class Connection:
         if self._waiting is None:
             self._idle_ticks += 1
             if self._idle_ticks > ticks_max:
-                log.info("%s: idle for longer than connections.max.idle.ms; connection closed", self._transport.peer)
+                log.info(
+                    "%s: idle for longer than connections.max.idle.ms; connection closed",
+                    self._transport.peer,
+                )
                 self.hang_up()
 
     def choked(self) -> bool:

@@ -86,7 +86,9 @@ class Image:
 
     def is_led(self, topic: str, partitions: int) -> bool:
         """Whether the topic is there and its first `partitions` partitions have leaders that live."""
-        return topic in self.topics and all(self.leader_of(topic, number) is not None for number in range(partitions))
+        return topic in self.topics and all(
+            self.leader_of(topic, number) is not None for number in range(partitions)
+        )
 
 
 class MetadataCache:
@@ -149,7 +151,9 @@ def _updated(image: Image, request: UpdateMetadataRequest) -> Image:
     )
 
 
-def _states_by_topic(request: UpdateMetadataRequest) -> dict[tuple[str, bytes], list[UpdateMetadataRequestPartition]]:
+def _states_by_topic(
+    request: UpdateMetadataRequest,
+) -> dict[tuple[str, bytes], list[UpdateMetadataRequestPartition]]:
     """Partition states by topic: nested from version 5 on, with names on each before."""
     states = {(topic.topic_name, topic.topic_id): topic.partition_states for topic in request.topic_states}
     for state in request.ungrouped_partition_states:
@@ -183,7 +187,9 @@ def _updated_topic(
 
 def _broker_node(broker: UpdateMetadataRequestBroker) -> BrokerNode:
     # before version 3 a listener has no name but its security protocol's, and only plain ones are served here
-    endpoints = {endpoint.listener or "PLAINTEXT": (endpoint.host, endpoint.port) for endpoint in broker.endpoints}
+    endpoints = {
+        endpoint.listener or "PLAINTEXT": (endpoint.host, endpoint.port) for endpoint in broker.endpoints
+    }
     if not endpoints and broker.v0_host:
         endpoints = {"PLAINTEXT": (broker.v0_host, broker.v0_port)}
     return BrokerNode(broker.id, endpoints, broker.rack)

@@ -76,7 +76,12 @@ async def run(
 
 def _load(broker: Broker, logs: LogManager) -> None:
     try:
-        logs.load(broker.config.broker_id, broker.cluster_id, broker.topic_configs.overrides, broker.host.wall.now_ms())
+        logs.load(
+            broker.config.broker_id,
+            broker.cluster_id,
+            broker.topic_configs.overrides,
+            broker.host.wall.now_ms(),
+        )
     except LogDirError as error:
         raise StartError(str(error)) from error
 
@@ -106,7 +111,8 @@ def assemble(host: Host, config: BrokerConfig) -> tuple[Broker, LogManager]:
         lambda: Client(
             config.zookeeper_connect,
             session_timeout=timeout,
-            start_timeout=(config.zookeeper_connection_timeout_ms or config.zookeeper_session_timeout_ms) / 1000,
+            start_timeout=(config.zookeeper_connection_timeout_ms or config.zookeeper_session_timeout_ms)
+            / 1000,
             random=host.random,
         )
     )
@@ -154,7 +160,6 @@ async def _listen(listeners: Listeners, config: BrokerConfig) -> list[int]:
 async def _join(broker: Broker, endpoints: list[Endpoint], nursery: trio.Nursery) -> None:
     """Registers, takes part in elections, and waits until the controller has told this broker about itself."""
     config, controller = broker.config, broker.controller
-    assert isinstance(controller, ClusterController)
     protocols = config.security_protocols
     registered = tuple(RegisteredEndpoint(e.name, protocols[e.name], e.host, e.port) for e in endpoints)
     registration = Registration(config.broker_id, -1, registered, config.rack)

@@ -133,7 +133,9 @@ class OffsetStore:
         if error is None:
             self._finish(batch, ErrorCode.NONE)
             return
-        self.forget(commit.group_id for commit in batch)  # what is known of their znodes has run ahead of the tree
+        self.forget(
+            commit.group_id for commit in batch
+        )  # what is known of their znodes has run ahead of the tree
         for commit in batch:
             self._finish([commit], await self._write_alone(commit))
 
@@ -158,7 +160,9 @@ class OffsetStore:
             try:
                 for commit in batch:
                     await self._load(commit.group_id)
-                fences = [self._claims.fence(slot) for slot in {self._slot_of(commit.group_id) for commit in batch}]
+                fences = [
+                    self._claims.fence(slot) for slot in {self._slot_of(commit.group_id) for commit in batch}
+                ]
                 plans = [(commit, self._plan(commit)) for commit in batch]
                 ops = [op for _, plan in plans for op in plan]
                 for start in range(0, len(ops), 2 * BATCH_OFFSETS_MAX):
@@ -247,7 +251,13 @@ class OffsetStore:
             try:
                 offset = int(data)
             except ValueError:
-                log.warning("%s/offsets/%s/%d holds %r, which is no offset; passed over", base, topic, partition, data[:40])
+                log.warning(
+                    "%s/offsets/%s/%d holds %r, which is no offset; passed over",
+                    base,
+                    topic,
+                    partition,
+                    data[:40],
+                )
                 continue
             metadata = notes.get((topic, partition), (b"", 0))[0].decode("utf-8", "replace")
             loaded.offsets.apply([OffsetEntry(topic, partition, offset, metadata, time_ms)])

@@ -109,7 +109,10 @@ class OffsetUpkeep:
             self._remove(group_id, offsets.removals(lambda entry: entry.time_ms < before_ms))
             if not len(offsets) and self._membership.remove(group_id) is not ErrorCode.NON_EMPTY_GROUP:
                 await self._offsets.delete(group_id)
-                log.info("group %r is forgotten: it has been idle for longer than offsets.retention.minutes", group_id)
+                log.info(
+                    "group %r is forgotten: it has been idle for longer than offsets.retention.minutes",
+                    group_id,
+                )
         self._idle_since = idle
 
     async def _own_groups(self) -> AsyncIterator[str]:
@@ -129,6 +132,8 @@ class OffsetUpkeep:
 
         def done(error: ErrorCode) -> None:
             if error is not ErrorCode.NONE:
-                log.warning("%d offsets of group %r could not be removed: %s", len(removals), group_id, error.name)
+                log.warning(
+                    "%d offsets of group %r could not be removed: %s", len(removals), group_id, error.name
+                )
 
         self._offsets.commit(group_id, removals, done)

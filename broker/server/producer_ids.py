@@ -62,5 +62,10 @@ class ProducerIds:
             return start
 
     def _block(self, start: int) -> bytes:
-        block = {"version": 1, "broker": self._broker_id, "block_start": str(start), "block_end": str(start + BLOCK_SIZE - 1)}
+        block = {
+            "version": 1,
+            "broker": self._broker_id,
+            "block_start": str(start),
+            "block_end": str(start + BLOCK_SIZE - 1),
+        }
         return json.dumps(block, separators=(",", ":")).encode()

@@ -79,10 +79,15 @@ class Replica:
 
 
 class ReplicaManager:
-    """See `cluster.ReplicaSink`."""
+    """All replicas on this broker."""
 
     def __init__(
-        self, broker_id: int, logs: LogManager, clock: Clock, wall: Wall, overrides: Callable[[str], Mapping[str, str]]
+        self,
+        broker_id: int,
+        logs: LogManager,
+        clock: Clock,
+        wall: Wall,
+        overrides: Callable[[str], Mapping[str, str]],
     ) -> None:
         """`overrides(topic)`: what a topic overrides in its configuration."""
         self._broker_id = broker_id
@@ -125,7 +130,9 @@ class ReplicaManager:
         response = LeaderAndIsrResponse()
         for state in request.ungrouped_partition_states:
             error = self._assign(request, state.topic_name, NO_UUID, state)
-            response.partition_errors.append(LeaderAndIsrResponsePartition(state.topic_name, state.partition_index, error))
+            response.partition_errors.append(
+                LeaderAndIsrResponsePartition(state.topic_name, state.partition_index, error)
+            )
         for topic in request.topic_states:
             errors = []
             for state in topic.partition_states:
@@ -258,4 +265,9 @@ def _to_stop(request: StopReplicaRequest) -> Iterator[tuple[str, int, int, bool]
             yield topic.name, index, NO_LEADER_EPOCH, request.delete_partitions
     for state in request.topic_states:
         for partition in state.partition_states:
-            yield state.topic_name, partition.partition_index, partition.leader_epoch, partition.delete_partition
+            yield (
+                state.topic_name,
+                partition.partition_index,
+                partition.leader_epoch,
+                partition.delete_partition,
+            )

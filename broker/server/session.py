@@ -66,7 +66,10 @@ class CoordSession:
                 failure = _first(errors)
             if failure is not None and not started:
                 raise failure
-            log.warning("the session with the coordination service is over (%s); beginning another", failure or "it expired")
+            log.warning(
+                "the session with the coordination service is over (%s); beginning another",
+                failure or "it expired",
+            )
             await trio.sleep(AGAIN_SECONDS)
 
     async def _one_session(self, up: Callable[[], None]) -> None:

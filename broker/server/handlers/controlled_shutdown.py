@@ -30,5 +30,7 @@ async def controlled_shutdown(
     error, remaining = await broker.controller.controlled_shutdown(message.broker_id, message.broker_epoch)
     return ControlledShutdownResponse(
         error_code=error,
-        remaining_partitions=[ControlledShutdownResponsePartition(topic, index) for topic, index in remaining],
+        remaining_partitions=[
+            ControlledShutdownResponsePartition(topic, index) for topic, index in remaining
+        ],
     )

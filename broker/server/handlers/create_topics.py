@@ -34,7 +34,9 @@ VALIDATE_ONLY_FROM = 1
 
 
 @handles(ApiKey.CREATE_TOPICS, versions=(0, 7))
-async def create_topics(broker: Broker, request: Request, message: CreateTopicsRequest) -> CreateTopicsResponse:
+async def create_topics(
+    broker: Broker, request: Request, message: CreateTopicsRequest
+) -> CreateTopicsResponse:
     """Asks the controller, then waits for leaders."""
     if not broker.controller.is_active:
         return CreateTopicsResponse(
@@ -49,7 +51,9 @@ async def create_topics(broker: Broker, request: Request, message: CreateTopicsR
             ]
         )
     validate_only = message.validate_only and request.version >= VALIDATE_ONLY_FROM
-    outcomes = await broker.controller.create_topics([_new_topic(topic) for topic in message.topics], validate_only=validate_only)
+    outcomes = await broker.controller.create_topics(
+        [_new_topic(topic) for topic in message.topics], validate_only=validate_only
+    )
     created = {outcome.name: outcome.partitions for outcome in outcomes if outcome.error is ErrorCode.NONE}
     if created and not validate_only:
         await broker.metadata.wait_until(
@@ -78,7 +82,10 @@ def _result(
 ) -> CreateTopicsResponseTopic:
     error, text = outcome.error, outcome.message
     if error is ErrorCode.NONE and not validate_only and not image.is_led(outcome.name, outcome.partitions):
-        error, text = ErrorCode.REQUEST_TIMED_OUT, "The topic is created, but not all of its partitions have a leader yet."
+        error, text = (
+            ErrorCode.REQUEST_TIMED_OUT,
+            "The topic is created, but not all of its partitions have a leader yet.",
+        )
     if outcome.error is not ErrorCode.NONE:
         return CreateTopicsResponseTopic(outcome.name, error_code=error, error_message=text, configs=None)
     overrides = {config.name: config.value for config in asked.configs if config.value is not None}

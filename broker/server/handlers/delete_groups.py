@@ -20,10 +20,14 @@ __all__ = ["delete_groups"]
 
 
 @handles(ApiKey.DELETE_GROUPS, versions=(0, 2))
-async def delete_groups(broker: Broker, request: Request, message: DeleteGroupsRequest) -> DeleteGroupsResponse:
+async def delete_groups(
+    broker: Broker, request: Request, message: DeleteGroupsRequest
+) -> DeleteGroupsResponse:
     """Deletes each group that this broker coordinates."""
     return DeleteGroupsResponse(
-        results=[DeleteGroupsResponseResult(name, await _delete(broker, name)) for name in message.groups_names]
+        results=[
+            DeleteGroupsResponseResult(name, await _delete(broker, name)) for name in message.groups_names
+        ]
     )
 
 

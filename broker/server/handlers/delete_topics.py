@@ -34,7 +34,9 @@ class _Asked:
 
 
 @handles(ApiKey.DELETE_TOPICS, versions=(0, 6))
-async def delete_topics(broker: Broker, request: Request, message: DeleteTopicsRequest) -> DeleteTopicsResponse:
+async def delete_topics(
+    broker: Broker, request: Request, message: DeleteTopicsRequest
+) -> DeleteTopicsResponse:
     """Asks the controller, then waits until the topics are gone."""
     asked = _asked(broker, request, message)
     refusal = ErrorCode.NONE
@@ -46,9 +48,13 @@ async def delete_topics(broker: Broker, request: Request, message: DeleteTopicsR
         for topic in asked:
             topic.error, topic.text = refusal, message_of(refusal)
     else:
-        await _delete(broker, [topic for topic in asked if topic.error is ErrorCode.NONE], message.timeout_ms / 1000)
+        await _delete(
+            broker, [topic for topic in asked if topic.error is ErrorCode.NONE], message.timeout_ms / 1000
+        )
     return DeleteTopicsResponse(
-        responses=[DeleteTopicsResponseTopic(topic.name, topic.topic_id, topic.error, topic.text) for topic in asked]
+        responses=[
+            DeleteTopicsResponseTopic(topic.name, topic.topic_id, topic.error, topic.text) for topic in asked
+        ]
     )
 
 

@@ -26,7 +26,9 @@ BROKERS = 1
 
 
 @handles(ApiKey.DESCRIBE_CLUSTER, versions=(0, 1))
-def describe_cluster(broker: Broker, request: Request, message: DescribeClusterRequest) -> DescribeClusterResponse:
+def describe_cluster(
+    broker: Broker, request: Request, message: DescribeClusterRequest
+) -> DescribeClusterResponse:
     """Shows the image."""
     if message.endpoint_type != BROKERS:
         return DescribeClusterResponse(

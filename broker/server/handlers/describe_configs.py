@@ -36,10 +36,14 @@ TOPIC, BROKER = 2, 4
 
 
 @handles(ApiKey.DESCRIBE_CONFIGS, versions=(0, 4))
-async def describe_configs(broker: Broker, request: Request, message: DescribeConfigsRequest) -> DescribeConfigsResponse:
+async def describe_configs(
+    broker: Broker, request: Request, message: DescribeConfigsRequest
+) -> DescribeConfigsResponse:
     """Describes each resource."""
     return DescribeConfigsResponse(
-        results=[await _describe(broker, request.version, message, resource) for resource in message.resources]
+        results=[
+            await _describe(broker, request.version, message, resource) for resource in message.resources
+        ]
     )
 
 
@@ -55,11 +59,17 @@ async def _describe(
         try:
             configs = await _of_topic(broker, message, name)
         except CoordError as failure:
-            error, text = ErrorCode.UNKNOWN_SERVER_ERROR, f"The coordination service did not answer: {failure}"
+            error, text = (
+                ErrorCode.UNKNOWN_SERVER_ERROR,
+                f"The coordination service did not answer: {failure}",
+            )
     elif kind == BROKER and name in ("", str(broker.config.broker_id)):
         configs = _of_broker(broker.config) if name else ()
     else:
-        error, text = ErrorCode.INVALID_REQUEST, f"Nothing is known here of {name!r}, a resource of type {kind}."
+        error, text = (
+            ErrorCode.INVALID_REQUEST,
+            f"Nothing is known here of {name!r}, a resource of type {kind}.",
+        )
     wanted = resource.configuration_keys
     shown = [config for config in configs if not wanted or config.name in wanted]
     if version == 0:
@@ -68,7 +78,9 @@ async def _describe(
     return DescribeConfigsResponseResult(error, text, kind, name, shown)
 
 
-async def _of_topic(broker: Broker, message: DescribeConfigsRequest, name: str) -> list[DescribeConfigsResponseConfig]:
+async def _of_topic(
+    broker: Broker, message: DescribeConfigsRequest, name: str
+) -> list[DescribeConfigsResponseConfig]:
     overrides = await read(broker.session.client, name)
     return [
         DescribeConfigsResponseConfig(

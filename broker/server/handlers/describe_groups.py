@@ -29,7 +29,9 @@ __all__ = ["describe_groups"]
 
 
 @handles(ApiKey.DESCRIBE_GROUPS, versions=(0, 5))
-async def describe_groups(broker: Broker, request: Request, message: DescribeGroupsRequest) -> DescribeGroupsResponse:
+async def describe_groups(
+    broker: Broker, request: Request, message: DescribeGroupsRequest
+) -> DescribeGroupsResponse:
     """Describes each group that this broker coordinates."""
     return DescribeGroupsResponse(groups=[await _describe(broker, group_id) for group_id in message.groups])
 

@@ -49,7 +49,15 @@ Asked = tuple[Key, FetchRequestPartition]
 class _Fetch:
     """One fetch request that is being served."""
 
-    __slots__ = ("_asked", "_broker", "_bytes_wanted", "_committed_then", "_message", "_read_committed", "_request")
+    __slots__ = (
+        "_asked",
+        "_broker",
+        "_bytes_wanted",
+        "_committed_then",
+        "_message",
+        "_read_committed",
+        "_request",
+    )
 
     def __init__(self, broker: Broker, request: Request, message: FetchRequest) -> None:
         self._broker = broker
@@ -113,7 +121,9 @@ class _Fetch:
                     self._tell_leader(response, image, (name, asked.partition), answer)
         return response, size, at_once
 
-    def _read_partition(self, key: Key, asked: FetchRequestPartition, room: int, first: bool) -> FetchResponsePartition:
+    def _read_partition(
+        self, key: Key, asked: FetchRequestPartition, room: int, first: bool
+    ) -> FetchResponsePartition:
         replica = self._broker.replicas.find(*key)
         if replica is None:
             known = self._broker.metadata.image.partition(*key) is not None
@@ -143,13 +153,17 @@ class _Fetch:
             high_watermark,
             stable,
             log.start_offset,
-            aborted_transactions=[FetchResponseAbortedTransaction(txn.producer_id, txn.first_offset) for txn in aborted]
+            aborted_transactions=[
+                FetchResponseAbortedTransaction(txn.producer_id, txn.first_offset) for txn in aborted
+            ]
             if self._read_committed
             else None,
             records=records,
         )
 
-    def _tell_leader(self, response: FetchResponse, image: Image, key: Key, answer: FetchResponsePartition) -> None:
+    def _tell_leader(
+        self, response: FetchResponse, image: Image, key: Key, answer: FetchResponsePartition
+    ) -> None:
         """Where to go instead, for a partition that is led elsewhere."""
         version = self._request.version
         moved = answer.error_code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
@@ -173,4 +187,6 @@ def fetch(broker: Broker, request: Request, message: FetchRequest) -> Message | 
 
 
 def _failed(index: int, error: int, high_watermark: int = -1, log_start: int = -1) -> FetchResponsePartition:
-    return FetchResponsePartition(index, error, high_watermark, -1, log_start, aborted_transactions=None, records=b"")
+    return FetchResponsePartition(
+        index, error, high_watermark, -1, log_start, aborted_transactions=None, records=b""
+    )

@@ -30,7 +30,9 @@ KEYS_MAX = 1000
 
 
 @handles(ApiKey.FIND_COORDINATOR, versions=(0, 5))
-async def find_coordinator(broker: Broker, request: Request, message: FindCoordinatorRequest) -> FindCoordinatorResponse:
+async def find_coordinator(
+    broker: Broker, request: Request, message: FindCoordinatorRequest
+) -> FindCoordinatorResponse:
     """Finds the coordinator of each key."""
     if request.version < BATCH_FROM:
         found = await _find(broker, request, message.key_type, message.key)
@@ -47,7 +49,9 @@ async def find_coordinator(broker: Broker, request: Request, message: FindCoordi
     return FindCoordinatorResponse(coordinators=coordinators)
 
 
-async def _find(broker: Broker, request: Request, key_type: int, key: str) -> FindCoordinatorResponseCoordinator:
+async def _find(
+    broker: Broker, request: Request, key_type: int, key: str
+) -> FindCoordinatorResponseCoordinator:
     if key_type == TRANSACTION:
         return _failed(key, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     if key_type != GROUP:

@@ -28,7 +28,11 @@ def heartbeat(broker: Broker, request: Request, message: HeartbeatRequest) -> Me
 
     def beat() -> HeartbeatResponse:
         error = groups.membership.heartbeat(
-            message.group_id, message.generation_id, message.member_id, message.group_instance_id, groups.now()
+            message.group_id,
+            message.generation_id,
+            message.member_id,
+            message.group_instance_id,
+            groups.now(),
         )
         return HeartbeatResponse(error_code=error)
 

@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 
 
 @handles(ApiKey.INIT_PRODUCER_ID, versions=(0, 4))
-async def init_producer_id(broker: Broker, request: Request, message: InitProducerIdRequest) -> InitProducerIdResponse:
+async def init_producer_id(
+    broker: Broker, request: Request, message: InitProducerIdRequest
+) -> InitProducerIdResponse:
     """Takes an id of this broker's block."""
     if message.transactional_id is not None:
         return InitProducerIdResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE, producer_epoch=-1)

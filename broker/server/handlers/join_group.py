@@ -75,6 +75,7 @@ def _response(answer: JoinAnswer, version: int) -> JoinGroupResponse:
         skip_assignment=answer.skip_assignment,
         member_id=answer.member_id,
         members=[
-            JoinGroupResponseMember(member.member_id, member.instance_id, member.metadata) for member in answer.members
+            JoinGroupResponseMember(member.member_id, member.instance_id, member.metadata)
+            for member in answer.members
         ],
     )

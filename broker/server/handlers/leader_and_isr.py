@@ -29,7 +29,9 @@ BY_TOPIC_FROM = 5
 
 
 @handles(ApiKey.LEADER_AND_ISR, versions=(0, 7), urgent=True)
-async def leader_and_isr(broker: Broker, request: Request, message: LeaderAndIsrRequest) -> LeaderAndIsrResponse:
+async def leader_and_isr(
+    broker: Broker, request: Request, message: LeaderAndIsrRequest
+) -> LeaderAndIsrResponse:
     """Passes the order to the replicas."""
     if broker.refuses_epoch(message.broker_epoch):
         return LeaderAndIsrResponse(error_code=ErrorCode.STALE_BROKER_EPOCH)

@@ -41,7 +41,10 @@ def list_offsets(broker: Broker, request: Request, message: ListOffsetsRequest) 
         topics=[
             ListOffsetsResponseTopic(
                 topic.name,
-                [_partition(broker, request.version, topic.name, partition, committed) for partition in topic.partitions],
+                [
+                    _partition(broker, request.version, topic.name, partition, committed)
+                    for partition in topic.partitions
+                ],
             )
             for topic in message.topics
         ]
@@ -55,7 +58,9 @@ def _partition(
     replica = broker.replicas.find(topic, index)
     if replica is None:
         known = broker.metadata.image.partition(topic, index) is not None
-        return _failed(index, ErrorCode.NOT_LEADER_OR_FOLLOWER if known else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return _failed(
+            index, ErrorCode.NOT_LEADER_OR_FOLLOWER if known else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        )
     error = replica.state.check(asked.current_leader_epoch)
     if error is not ErrorCode.NONE:
         return _failed(index, error)

@@ -49,19 +49,28 @@ def metadata(broker: Broker, request: Request, message: MetadataRequest) -> Mess
     image = broker.metadata.image
     topics = message.topics
     if topics is None or (request.version == 0 and not topics):
-        return _response(broker, request, image, [_topic(request, image, topic) for topic in image.topics.values()])
+        return _response(
+            broker, request, image, [_topic(request, image, topic) for topic in image.topics.values()]
+        )
     asked = [(topic.name, topic.topic_id) for topic in topics]
     missing = [name for name, topic_id in asked if name and topic_id == NO_UUID and name not in image.topics]
     may_create = broker.config.auto_create_topics_enable and (
         message.allow_auto_topic_creation or request.version < ALLOW_CREATION_FROM
     )
     if not missing or not may_create:
-        return _response(broker, request, image, [_asked(request, image, name, topic_id, {}) for name, topic_id in asked])
+        return _response(
+            broker, request, image, [_asked(request, image, name, topic_id, {}) for name, topic_id in asked]
+        )
 
     async def create_then_answer() -> Message:
         created = await _create(broker, list(dict.fromkeys(missing)))
         image = broker.metadata.image
-        return _response(broker, request, image, [_asked(request, image, name, topic_id, created) for name, topic_id in asked])
+        return _response(
+            broker,
+            request,
+            image,
+            [_asked(request, image, name, topic_id, created) for name, topic_id in asked],
+        )
 
     broker.tasks.start(request, create_then_answer)
     return PENDING
@@ -75,13 +84,17 @@ async def _create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
         if outcome.error in (ErrorCode.INVALID_TOPIC_EXCEPTION, ErrorCode.INVALID_REPLICATION_FACTOR):
             errors[outcome.name] = outcome.error
         if outcome.error is ErrorCode.INVALID_REPLICATION_FACTOR:
-            log.warning("topic %s was not created: default.replication.factor: %s", outcome.name, outcome.message)
+            log.warning(
+                "topic %s was not created: default.replication.factor: %s", outcome.name, outcome.message
+            )
     created = {
         outcome.name: outcome.partitions
         for outcome in outcomes
         if outcome.error in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS)
     }
-    await broker.metadata.wait_until(lambda image: all(map(image.is_led, created, created.values())), LEADERS_SECONDS)
+    await broker.metadata.wait_until(
+        lambda image: all(map(image.is_led, created, created.values())), LEADERS_SECONDS
+    )
     return errors
 
 
@@ -115,13 +128,19 @@ def _topic(request: Request, image: Image, topic: Topic) -> MetadataResponseTopi
                 partition.leader_epoch,
                 list(partition.replicas),
                 list(partition.isr),
-                [replica for replica in partition.replicas if replica not in reachable or replica in partition.offline],
+                [
+                    replica
+                    for replica in partition.replicas
+                    if replica not in reachable or replica in partition.offline
+                ],
             )
         )
     return MetadataResponseTopic(ErrorCode.NONE, topic.name, topic.id, topic.is_internal, partitions)
 
 
-def _response(broker: Broker, request: Request, image: Image, topics: Iterable[MetadataResponseTopic]) -> MetadataResponse:
+def _response(
+    broker: Broker, request: Request, image: Image, topics: Iterable[MetadataResponseTopic]
+) -> MetadataResponse:
     listener = request.origin.listener
     return MetadataResponse(
         brokers=[

@@ -73,7 +73,9 @@ def offset_commit(broker: Broker, request: Request, message: OffsetCommitRequest
     return groups.serve(message.group_id, request, commit, refuse, any_name=True)
 
 
-def _checked(broker: Broker, offsets: GroupOffsets, message: OffsetCommitRequest) -> tuple[list[OffsetEntry], Errors]:
+def _checked(
+    broker: Broker, offsets: GroupOffsets, message: OffsetCommitRequest
+) -> tuple[list[OffsetEntry], Errors]:
     """The offsets that may be written, and what is wrong with the others."""
     image = broker.metadata.image
     now_ms = broker.host.wall.now_ms()
@@ -83,7 +85,9 @@ def _checked(broker: Broker, offsets: GroupOffsets, message: OffsetCommitRequest
         known = image.topics.get(topic.name)
         for partition in topic.partitions:
             index = partition.partition_index
-            entry = OffsetEntry(topic.name, index, partition.committed_offset, partition.committed_metadata or "", now_ms)
+            entry = OffsetEntry(
+                topic.name, index, partition.committed_offset, partition.committed_metadata or "", now_ms
+            )
             if known is None or index not in known.partitions:
                 error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             else:
@@ -102,7 +106,8 @@ def _response(message: OffsetCommitRequest, errors: Errors, otherwise: ErrorCode
                 topic.name,
                 [
                     OffsetCommitResponsePartition(
-                        partition.partition_index, errors.get((topic.name, partition.partition_index), otherwise)
+                        partition.partition_index,
+                        errors.get((topic.name, partition.partition_index), otherwise),
                     )
                     for partition in topic.partitions
                 ],

@@ -52,7 +52,9 @@ def offset_fetch(broker: Broker, request: Request, message: OffsetFetchRequest) 
         return _response(request.version, ready)
 
     async def load_then_answer() -> Message:
-        return _response(request.version, [await _loaded(broker, group_id, topics) for group_id, topics in asked])
+        return _response(
+            request.version, [await _loaded(broker, group_id, topics) for group_id, topics in asked]
+        )
 
     return broker.groups.wait(request, load_then_answer)
 
@@ -88,7 +90,8 @@ def _group(group_id: str, offsets: GroupOffsets, topics: Topics) -> OffsetFetchR
     else:
         found = [
             OffsetFetchResponseGroupTopic(
-                topic.name, [_partition(index, offsets.get(topic.name, index)) for index in topic.partition_indexes]
+                topic.name,
+                [_partition(index, offsets.get(topic.name, index)) for index in topic.partition_indexes],
             )
             for topic in topics
         ]
@@ -104,7 +107,10 @@ def _failed(topics: Topics, error: ErrorCode) -> list[OffsetFetchResponseGroupTo
     return [
         OffsetFetchResponseGroupTopic(
             topic.name,
-            [OffsetFetchResponseGroupPartition(index, NO_OFFSET, -1, "", error) for index in topic.partition_indexes],
+            [
+                OffsetFetchResponseGroupPartition(index, NO_OFFSET, -1, "", error)
+                for index in topic.partition_indexes
+            ],
         )
         for topic in topics or ()
     ]
@@ -119,7 +125,9 @@ def _response(version: int, groups: list[OffsetFetchResponseGroup]) -> OffsetFet
             OffsetFetchResponseTopic(
                 topic.name,
                 [
-                    OffsetFetchResponsePartition(p.partition_index, p.committed_offset, -1, p.metadata, p.error_code)
+                    OffsetFetchResponsePartition(
+                        p.partition_index, p.committed_offset, -1, p.metadata, p.error_code
+                    )
                     for p in topic.partitions
                 ],
             )

@@ -78,7 +78,13 @@ def produce(broker: Broker, request: Request, message: ProduceRequest) -> Messag
 
 
 def _append(
-    broker: Broker, version: int, key: Key, partition: ProduceRequestPartition, acks: int, now_ms: int, waits: list[Wait]
+    broker: Broker,
+    version: int,
+    key: Key,
+    partition: ProduceRequestPartition,
+    acks: int,
+    now_ms: int,
+    waits: list[Wait],
 ) -> ProduceResponsePartition:
     """Appends the batches of one partition. Raises KafkaError."""
     replica = broker.replicas.find(*key)
@@ -101,7 +107,9 @@ def _append(
     info = replica.log.append(records, state.leader_epoch, now_ms)
     if not info.duplicate:
         broker.replicas.appended(replica, len(records))
-    answer = ProduceResponsePartition(key[1], 0, info.base_offset, info.append_time_ms, replica.log.start_offset)
+    answer = ProduceResponsePartition(
+        key[1], 0, info.base_offset, info.append_time_ms, replica.log.start_offset
+    )
     if acks == ALL and state.high_watermark <= info.last_offset:
         waits.append((replica, info, state.leader_epoch, answer))
     return answer
@@ -117,7 +125,9 @@ def _refusal(
     broker: Broker, request: Request, response: ProduceResponse, key: Key, error: ErrorCode, text: str
 ) -> ProduceResponsePartition:
     if error is ErrorCode.CORRUPT_MESSAGE:
-        log.warning("%s (client id %r) produced to %s-%d: %s", request.origin.host, request.client_id, *key, text)
+        log.warning(
+            "%s (client id %r) produced to %s-%d: %s", request.origin.host, request.client_id, *key, text
+        )
     answer = ProduceResponsePartition(key[1], error, base_offset=-1, error_message=text)
     if error is ErrorCode.NOT_LEADER_OR_FOLLOWER and request.version >= NEW_LEADER_FROM:
         partition = broker.metadata.image.partition(*key)
@@ -131,7 +141,9 @@ def _refusal(
     return answer
 
 
-def _wait(broker: Broker, request: Request, response: ProduceResponse, waits: list[Wait], timeout: float) -> Outcome:
+def _wait(
+    broker: Broker, request: Request, response: ProduceResponse, waits: list[Wait], timeout: float
+) -> Outcome:
     """Parks the request until every wait is over."""
 
     def ready() -> bool:

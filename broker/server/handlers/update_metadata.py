@@ -20,7 +20,9 @@ __all__ = ["update_metadata"]
 
 
 @handles(ApiKey.UPDATE_METADATA, versions=(0, 8))
-def update_metadata(broker: Broker, request: Request, message: UpdateMetadataRequest) -> UpdateMetadataResponse:
+def update_metadata(
+    broker: Broker, request: Request, message: UpdateMetadataRequest
+) -> UpdateMetadataResponse:
     """Passes the update to the metadata cache."""
     if broker.refuses_epoch(message.broker_epoch):
         return UpdateMetadataResponse(error_code=ErrorCode.STALE_BROKER_EPOCH)

@@ -24,7 +24,12 @@ def serve(*words: str) -> subprocess.CompletedProcess[str]:
 
 def properties(folder: Path, *lines: str) -> str:
     path = folder / "server.properties"
-    least = ["broker.id=1", "zookeeper.connect=127.0.0.1:1", "zookeeper.connection.timeout.ms=200", f"log.dirs={folder / 'logs'}"]
+    least = [
+        "broker.id=1",
+        "zookeeper.connect=127.0.0.1:1",
+        "zookeeper.connection.timeout.ms=200",
+        f"log.dirs={folder / 'logs'}",
+    ]
     path.write_text("\n".join([*least, *lines]) + "\n")
     return str(path)
 
@@ -65,7 +70,13 @@ def test_on_a_running_ensemble(tmp_path: Path) -> None:
         connect = f"zookeeper.connect={cluster.coord}"
         mine = tmp_path / "mine"
         mine.mkdir()
-        path = properties(mine, "broker.id=2", connect, "zookeeper.connection.timeout.ms=5000", "listeners=PLAINTEXT://127.0.0.1:0")
+        path = properties(
+            mine,
+            "broker.id=2",
+            connect,
+            "zookeeper.connection.timeout.ms=5000",
+            "listeners=PLAINTEXT://127.0.0.1:0",
+        )
 
         def taken() -> None:
             port = cluster.ports[1]

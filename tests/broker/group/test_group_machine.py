@@ -15,7 +15,9 @@ from broker.group.membership import GroupLimits, Membership
 from broker.group.states import GroupState
 from broker.wire.errors import ErrorCode
 
-PROTOCOLS = st.sampled_from([(("range", b"1"),), (("range", b"2"), ("robin", b"2")), (("robin", b"3"), ("range", b"3"))])
+PROTOCOLS = st.sampled_from(
+    [(("range", b"1"),), (("range", b"2"), ("robin", b"2")), (("robin", b"3"), ("range", b"3"))]
+)
 
 
 class Consumer:
@@ -83,26 +85,50 @@ class GroupMachine(RuleBasedStateMachine):
     def starts(self, instance: str | None) -> Consumer:
         return Consumer(instance)
 
-    @rule(consumer=consumers, protocols=PROTOCOLS, required=st.booleans(), session=st.sampled_from([0.5, 2.0, 30.0]))
-    def joins(self, consumer: Consumer, protocols: tuple[tuple[str, bytes], ...], required: bool, session: float) -> None:
-        join = Join("g", consumer.member_id, consumer.instance, "c", "h", "consumer", protocols, session, 5.0, required)
+    @rule(
+        consumer=consumers,
+        protocols=PROTOCOLS,
+        required=st.booleans(),
+        session=st.sampled_from([0.5, 2.0, 30.0]),
+    )
+    def joins(
+        self, consumer: Consumer, protocols: tuple[tuple[str, bytes], ...], required: bool, session: float
+    ) -> None:
+        join = Join(
+            "g",
+            consumer.member_id,
+            consumer.instance,
+            "c",
+            "h",
+            "consumer",
+            protocols,
+            session,
+            5.0,
+            required,
+        )
         self.take(self.membership.join(join, self.park(consumer), self.now))
 
     @rule(consumer=consumers)
     def syncs(self, consumer: Consumer) -> None:
-        assignments = {member: b"%d:%s" % (consumer.generation, member.encode()) for member in consumer.members}
+        assignments = {
+            member: b"%d:%s" % (consumer.generation, member.encode()) for member in consumer.members
+        }
         sync = Sync("g", consumer.generation, consumer.member_id, consumer.instance, None, None, assignments)
         self.take(self.membership.sync(sync, self.park(consumer), self.now))
 
     @rule(consumer=consumers)
     def heartbeats(self, consumer: Consumer) -> None:
-        error = self.membership.heartbeat("g", consumer.generation, consumer.member_id, consumer.instance, self.now)
+        error = self.membership.heartbeat(
+            "g", consumer.generation, consumer.member_id, consumer.instance, self.now
+        )
         if error is ErrorCode.NONE:
             assert consumer.generation == self.current().generation
 
     @rule(consumer=consumers)
     def commits(self, consumer: Consumer) -> None:
-        error = self.membership.check_commit("g", consumer.generation, consumer.member_id, consumer.instance, self.now)
+        error = self.membership.check_commit(
+            "g", consumer.generation, consumer.member_id, consumer.instance, self.now
+        )
         if error is ErrorCode.NONE and consumer.generation >= 0:
             assert consumer.generation == self.current().generation
 
@@ -141,7 +167,9 @@ class GroupMachine(RuleBasedStateMachine):
         votes = Counter(name for member in group.members.values() for name in member.protocols)
         assert votes == group.votes
         assert group.size == sum(member.size for member in group.members.values())
-        assert set(group.static.values()) == {m.member_id for m in group.members.values() if m.instance_id is not None}
+        assert set(group.static.values()) == {
+            m.member_id for m in group.members.values() if m.instance_id is not None
+        }
         assert group.pending_sync <= set(group.members)
         assert not group.pending & set(group.members)
         if group.state is not GroupState.PREPARING_REBALANCE:
@@ -154,7 +182,12 @@ class GroupMachine(RuleBasedStateMachine):
     def what_is_parked_is_a_members(self) -> None:
         group = self.membership._groups.get("g")
         members = group.members.values() if group is not None else ()
-        held = [token for member in members for token in (member.join_token, member.sync_token) if token is not None]
+        held = [
+            token
+            for member in members
+            for token in (member.join_token, member.sync_token)
+            if token is not None
+        ]
         assert sorted(held) == sorted(self.parked)  # type: ignore[type-var]
 
     def teardown(self) -> None:

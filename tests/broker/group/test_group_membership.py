@@ -34,7 +34,19 @@ class Scene:
         self, token: str, member_id: str = "", *, instance: str | None = None, protocols: Sequence[tuple[str, bytes]] = (("range", b"m"),),
         session: float = 10.0, rebalance: float = 60.0, required: bool = False, kind: str = "consumer", skip: bool = False,
     ) -> JoinAnswer | None:  # fmt: skip
-        join = Join(GROUP, member_id, instance, "client", "host", kind, tuple(protocols), session, rebalance, required, skip)
+        join = Join(
+            GROUP,
+            member_id,
+            instance,
+            "client",
+            "host",
+            kind,
+            tuple(protocols),
+            session,
+            rebalance,
+            required,
+            skip,
+        )
         self.take(self.membership.join(join, token, self.now))
         answer = self.answers.get(token)
         assert answer is None or isinstance(answer, JoinAnswer)
@@ -94,7 +106,9 @@ def test_one_member_joins_syncs_and_commits() -> None:
     """Without an initial delay a lone member leads generation 1 at once."""
     scene = Scene()
     answer = scene.join("join")
-    assert answer == JoinAnswer(ErrorCode.NONE, "client-1", 1, "consumer", "range", "client-1", answer.members if answer else ())
+    assert answer == JoinAnswer(
+        ErrorCode.NONE, "client-1", 1, "consumer", "range", "client-1", answer.members if answer else ()
+    )
     assert answer is not None
     assert [(m.member_id, m.metadata) for m in answer.members] == [("client-1", b"m")]
     assert scene.state() is GroupState.COMPLETING_REBALANCE
@@ -156,7 +170,10 @@ def test_a_new_member_makes_the_others_join_again() -> None:
     assert again is not None
     assert again.generation == 2
     assert [m.member_id for m in again.members] == ["client-1", "client-2"]
-    assert scene.membership.check_commit(GROUP, 2, "client-1", None, scene.now) is ErrorCode.REBALANCE_IN_PROGRESS
+    assert (
+        scene.membership.check_commit(GROUP, 2, "client-1", None, scene.now)
+        is ErrorCode.REBALANCE_IN_PROGRESS
+    )
     assert scene.heartbeat("client-1", 1) is ErrorCode.ILLEGAL_GENERATION
 
 
@@ -263,7 +280,8 @@ def test_the_protocol_most_members_prefer_is_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "protocols"), [("consumer", [("other", b"")]), ("connect", [("range", b"")]), ("", [("range", b"")]), ("consumer", [])]
+    ("kind", "protocols"),
+    [("consumer", [("other", b"")]), ("connect", [("range", b"")]), ("", [("range", b"")]), ("consumer", [])],
 )
 def test_a_member_without_a_common_protocol_is_refused(kind: str, protocols: list[tuple[str, bytes]]) -> None:
     """The group goes on undisturbed."""
@@ -277,7 +295,11 @@ def test_a_member_without_a_common_protocol_is_refused(kind: str, protocols: lis
 
 def test_session_timeouts_have_limits() -> None:
     """At the limits they are taken, beyond refused."""
-    for session, error in ((5.9, ErrorCode.INVALID_SESSION_TIMEOUT), (6.0, ErrorCode.NONE), (1800.0, ErrorCode.NONE)):
+    for session, error in (
+        (5.9, ErrorCode.INVALID_SESSION_TIMEOUT),
+        (6.0, ErrorCode.NONE),
+        (1800.0, ErrorCode.NONE),
+    ):
         answer = Scene().join("a", session=session)
         assert answer is not None
         assert answer.error is error
@@ -389,7 +411,13 @@ def test_a_static_member_that_comes_back_keeps_its_assignment() -> None:
     scene.sync("s1", "ia-1", 1, {"ia-1": b"all"}, instance="ia")
     back = scene.join("a2", instance="ia")
     assert back is not None
-    assert (back.error, back.member_id, back.generation, back.leader, back.members) == (ErrorCode.NONE, "ia-2", 1, "ia-1", ())
+    assert (back.error, back.member_id, back.generation, back.leader, back.members) == (
+        ErrorCode.NONE,
+        "ia-2",
+        1,
+        "ia-1",
+        (),
+    )
     assert scene.heartbeat("ia-1", 1, "ia") is ErrorCode.FENCED_INSTANCE_ID
     synced = scene.sync("s2", "ia-2", 1, instance="ia")
     assert synced is not None

@@ -21,11 +21,24 @@ def test_an_offset_is_seen_once_it_is_applied() -> None:
     """The last one applied wins; partitions come in numeric order."""
     offsets = GroupOffsets(10)
     assert offsets.get("t", 0) is None
-    offsets.apply([OffsetEntry("t", 10, 1), OffsetEntry("t", 2, 5, "note"), OffsetEntry("s", 0, 7), OffsetEntry("t", 2, 6)])
+    offsets.apply(
+        [
+            OffsetEntry("t", 10, 1),
+            OffsetEntry("t", 2, 5, "note"),
+            OffsetEntry("s", 0, 7),
+            OffsetEntry("t", 2, 6),
+        ]
+    )
     assert offsets.get("t", 2) == OffsetEntry("t", 2, 6)
-    assert {topic: [e.partition for e in entries] for topic, entries in offsets.by_topic().items()} == {"s": [0], "t": [2, 10]}
+    assert {topic: [e.partition for e in entries] for topic, entries in offsets.by_topic().items()} == {
+        "s": [0],
+        "t": [2, 10],
+    }
     removals = offsets.removals(lambda entry: entry.topic == "t")
-    assert [(entry.topic, entry.partition, entry.removed) for entry in removals] == [("t", 10, True), ("t", 2, True)]
+    assert [(entry.topic, entry.partition, entry.removed) for entry in removals] == [
+        ("t", 10, True),
+        ("t", 2, True),
+    ]
     offsets.apply(removals)
     assert offsets.by_topic() == {"s": [OffsetEntry("s", 0, 7)]}
 
@@ -41,7 +54,11 @@ def commit(number: int, count: int, metadata: str = "") -> Commit:
     return Commit(f"g{number}", [OffsetEntry("t", p, number, metadata) for p in range(count)], number)
 
 
-@given(st.lists(st.tuples(st.integers(1, BATCH_OFFSETS_MAX + 50), st.sampled_from(["", "x" * 1000])), max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, BATCH_OFFSETS_MAX + 50), st.sampled_from(["", "x" * 1000])), max_size=20
+    )
+)
 def test_batches_keep_the_order_and_the_limits(shapes: list[tuple[int, str]]) -> None:
     """Nothing is lost, nothing overtakes, and only a commit that is too large alone exceeds the limits."""
     queue = CommitQueue()

@@ -185,7 +185,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def running(folder: Path, brokers: int = 1, *lines: str, coord: str | None = None) -> AsyncIterator[Cluster]:
+async def running(
+    folder: Path, brokers: int = 1, *lines: str, coord: str | None = None
+) -> AsyncIterator[Cluster]:
     """`brokers` brokers, numbered from 1, on a coordination server of their own or on the ensemble `coord`."""
     coord = coord or os.environ.get("QUORATE_TEST_COORD")
     async with open_network() as network, trio.open_nursery() as nursery:
@@ -211,7 +213,11 @@ async def _coordination_server(network: TcpNetwork, folder: Path, nursery: trio.
 
 
 def in_cluster(
-    test: Callable[[Cluster], Awaitable[None]], folder: Path, brokers: int = 1, *lines: str, coord: str | None = None
+    test: Callable[[Cluster], Awaitable[None]],
+    folder: Path,
+    brokers: int = 1,
+    *lines: str,
+    coord: str | None = None,
 ) -> None:
     """Runs an async test against a running cluster."""
 

@@ -141,18 +141,26 @@ class Rig:
                 LeaderAndIsrRequestPartition("", number, 1, leader, self.epoch, members, 0, members)
                 for number in range(partitions)
             ]
-            request = LeaderAndIsrRequest(2, controller_epoch=1, topic_states=[LeaderAndIsrRequestTopic(topic, TOPIC_ID, states)])
+            request = LeaderAndIsrRequest(
+                2, controller_epoch=1, topic_states=[LeaderAndIsrRequestTopic(topic, TOPIC_ID, states)]
+            )
             response = self.broker.replicas.become_leader_or_follower(request)
             assert not any(error.error_code for error in response.partition_errors)
         infos = [
-            UpdateMetadataRequestPartition("", number, 1, leader, self.epoch, members, 0, members) for number in range(partitions)
+            UpdateMetadataRequestPartition("", number, 1, leader, self.epoch, members, 0, members)
+            for number in range(partitions)
         ]
         brokers = [
-            UpdateMetadataRequestBroker(n, endpoints=[UpdateMetadataRequestEndpoint(9000 + n, f"h{n}", "PLAINTEXT", 0)])
+            UpdateMetadataRequestBroker(
+                n, endpoints=[UpdateMetadataRequestEndpoint(9000 + n, f"h{n}", "PLAINTEXT", 0)]
+            )
             for n in (1, 2)
         ]
         update = UpdateMetadataRequest(
-            2, controller_epoch=1, topic_states=[UpdateMetadataRequestTopic(topic, TOPIC_ID, infos)], live_brokers=brokers
+            2,
+            controller_epoch=1,
+            topic_states=[UpdateMetadataRequestTopic(topic, TOPIC_ID, infos)],
+            live_brokers=brokers,
         )
         self.broker.metadata.update(update)
         self.wake()

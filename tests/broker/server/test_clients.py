@@ -35,7 +35,14 @@ def test_librdkafka(tmp_path: Path, codec: str) -> None:
 
     def client(brokers: str) -> None:
         failures: list[object] = []
-        producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "compression.type": codec, "linger.ms": 5})
+        producer = Producer(
+            {
+                "bootstrap.servers": brokers,
+                "enable.idempotence": True,
+                "compression.type": codec,
+                "linger.ms": 5,
+            }
+        )
         for number in range(COUNT):
             producer.produce(
                 "t", b"value %d" % number, b"key", partition=number % 3, headers=[("n", b"%d" % number)],
@@ -44,7 +51,12 @@ def test_librdkafka(tmp_path: Path, codec: str) -> None:
         assert producer.flush(TIMEOUT_S) == 0
         assert failures == []
         consumer = Consumer(
-            {"bootstrap.servers": brokers, "group.id": "g", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+            {
+                "bootstrap.servers": brokers,
+                "group.id": "g",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+            }
         )
         consumer.subscribe(["t"])
         messages = []
@@ -54,7 +66,11 @@ def test_librdkafka(tmp_path: Path, codec: str) -> None:
             messages += [message for message in batch if not message.error()]
         for message in messages:
             number = message.offset() * 3 + message.partition()
-            assert (message.key(), message.value(), message.headers()) == (b"key", b"value %d" % number, [("n", b"%d" % number)])
+            assert (message.key(), message.value(), message.headers()) == (
+                b"key",
+                b"value %d" % number,
+                [("n", b"%d" % number)],
+            )
         consumer.commit(asynchronous=False)
         committed = consumer.committed([TopicPartition("t", number) for number in range(3)], TIMEOUT_S)
         assert [partition.offset for partition in committed] == [COUNT // 3] * 3
@@ -70,7 +86,11 @@ def test_librdkafka_administers(tmp_path: Path) -> None:
 
     def client(brokers: str) -> None:
         admin = AdminClient({"bootstrap.servers": brokers})
-        wanted = [NewTopic("made", 4, 1, config={"retention.ms": "1234"}), NewTopic("wide", 1, 3), NewTopic("t", 1, 1)]
+        wanted = [
+            NewTopic("made", 4, 1, config={"retention.ms": "1234"}),
+            NewTopic("wide", 1, 3),
+            NewTopic("t", 1, 1),
+        ]
         made = admin.create_topics(wanted, request_timeout=TIMEOUT_S)
         made["made"].result(TIMEOUT_S)
         for name, says in (("wide", "replication factor must be 1"), ("t", "already exists")):
@@ -100,7 +120,11 @@ def test_kafka_python(tmp_path: Path) -> None:
         assert [future.get(TIMEOUT_S).offset for future in sent[-3:]] == [COUNT // 3 - 1] * 3
         producer.close()
         consumer = KafkaConsumer(
-            "t", bootstrap_servers=servers, group_id="g", auto_offset_reset="earliest", enable_auto_commit=False
+            "t",
+            bootstrap_servers=servers,
+            group_id="g",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
         )
         got = [next(consumer) for _ in range(COUNT)]
         assert sorted(int(record.value) for record in got) == list(range(COUNT))
@@ -131,7 +155,8 @@ def test_aiokafka(tmp_path: Path) -> None:
         await producer.stop()
         seen: set[int] = set()
         consumers = [
-            AIOKafkaConsumer("t", bootstrap_servers=brokers, group_id="g", auto_offset_reset="earliest") for _ in range(2)
+            AIOKafkaConsumer("t", bootstrap_servers=brokers, group_id="g", auto_offset_reset="earliest")
+            for _ in range(2)
         ]
         for consumer in consumers:
             await consumer.start()
@@ -155,7 +180,15 @@ def test_a_topic_makes_itself(tmp_path: Path) -> None:
         producer = Producer({"bootstrap.servers": brokers})
         producer.produce("unmade", b"value")
         assert producer.flush(TIMEOUT_S) == 0
-        assert len(AdminClient({"bootstrap.servers": brokers}).list_topics("unmade", TIMEOUT_S).topics["unmade"].partitions) == 2
+        assert (
+            len(
+                AdminClient({"bootstrap.servers": brokers})
+                .list_topics("unmade", TIMEOUT_S)
+                .topics["unmade"]
+                .partitions
+            )
+            == 2
+        )
 
     with_client(client, tmp_path)
 
@@ -167,7 +200,12 @@ def test_kcat(tmp_path: Path) -> None:
     def client(brokers: str) -> None:
         def kcat(*words: str, text: str = "") -> str:
             done = subprocess.run(
-                ["kcat", "-b", brokers, *words], input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+                ["kcat", "-b", brokers, *words],
+                input=text,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=True,
             )
             return done.stdout
 

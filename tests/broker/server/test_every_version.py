@@ -21,7 +21,9 @@ TOPIC, GROUP = "t", "g"
 
 
 def batch() -> bytes:
-    return bytes(build_batch([Record(0, 1_700_000_000_000, b"k", b"v"), Record(1, 1_700_000_000_001, b"k", b"w")]))
+    return bytes(
+        build_batch([Record(0, 1_700_000_000_000, b"k", b"v"), Record(1, 1_700_000_000_001, b"k", b"w")])
+    )
 
 
 def fetch(version: int, topic: str = TOPIC) -> m.FetchRequest:
@@ -30,7 +32,11 @@ def fetch(version: int, topic: str = TOPIC) -> m.FetchRequest:
         min_bytes=1,
         max_bytes=1 << 20 if version >= 3 else 0x7FFFFFFF,
         isolation_level=1 if version >= 4 else 0,
-        topics=[m.FetchRequestTopic(topic, partitions=[m.FetchRequestPartition(p, partition_max_bytes=1 << 20) for p in (0, 9)])],
+        topics=[
+            m.FetchRequestTopic(
+                topic, partitions=[m.FetchRequestPartition(p, partition_max_bytes=1 << 20) for p in (0, 9)]
+            )
+        ],
     )
 
 
@@ -39,12 +45,20 @@ def requests(version: int) -> dict[ApiKey, list[Message]]:
     group = m.OffsetFetchRequestGroup(GROUP, topics=[m.OffsetFetchRequestGroupTopic(TOPIC, [0, 1])])
     other = m.OffsetFetchRequestGroup(GROUP, topics=None)
     by_topic = [m.OffsetFetchRequestTopic(TOPIC, [0, 1])]
-    committed = [m.OffsetCommitRequestTopic(TOPIC, [m.OffsetCommitRequestPartition(p, 5, committed_metadata="n") for p in (0, 9)])]
+    committed = [
+        m.OffsetCommitRequestTopic(
+            TOPIC, [m.OffsetCommitRequestPartition(p, 5, committed_metadata="n") for p in (0, 9)]
+        )
+    ]
     leaver = m.LeaveGroupRequestMember("nobody")
     return {
         K.PRODUCE: [
             m.ProduceRequest(
-                acks=1, topic_data=[m.ProduceRequestTopic(name, [m.ProduceRequestPartition(0, batch())]) for name in (TOPIC, "no")]
+                acks=1,
+                topic_data=[
+                    m.ProduceRequestTopic(name, [m.ProduceRequestPartition(0, batch())])
+                    for name in (TOPIC, "no")
+                ],
             )
         ],
         K.FETCH: [fetch(version), fetch(version, "no")],
@@ -65,20 +79,32 @@ def requests(version: int) -> dict[ApiKey, list[Message]]:
         K.CONTROLLED_SHUTDOWN: [m.ControlledShutdownRequest(77)],
         K.OFFSET_COMMIT: [m.OffsetCommitRequest(GROUP, topics=committed)],
         K.OFFSET_FETCH: [
-            m.OffsetFetchRequest(groups=[group, other]) if version >= 8 else m.OffsetFetchRequest(GROUP, topics=by_topic)
+            m.OffsetFetchRequest(groups=[group, other])
+            if version >= 8
+            else m.OffsetFetchRequest(GROUP, topics=by_topic)
         ],
         K.FIND_COORDINATOR: [
-            m.FindCoordinatorRequest(coordinator_keys=[GROUP, ""]) if version >= 4 else m.FindCoordinatorRequest(GROUP)
+            m.FindCoordinatorRequest(coordinator_keys=[GROUP, ""])
+            if version >= 4
+            else m.FindCoordinatorRequest(GROUP)
         ],
         K.JOIN_GROUP: [
             m.JoinGroupRequest(GROUP, 10_000, 10_000 if version >= 1 else -1, "", None, "consumer", []),
             m.JoinGroupRequest(
-                f"g{version}", 10_000, 10_000 if version >= 1 else -1, "", None, "consumer", [m.JoinGroupRequestProtocol("range", b"m")]
+                f"g{version}",
+                10_000,
+                10_000 if version >= 1 else -1,
+                "",
+                None,
+                "consumer",
+                [m.JoinGroupRequestProtocol("range", b"m")],
             ),
         ],
         K.HEARTBEAT: [m.HeartbeatRequest(GROUP, 1, "nobody")],
         K.LEAVE_GROUP: [
-            m.LeaveGroupRequest(GROUP, members=[leaver]) if version >= 3 else m.LeaveGroupRequest(GROUP, member_id="nobody")
+            m.LeaveGroupRequest(GROUP, members=[leaver])
+            if version >= 3
+            else m.LeaveGroupRequest(GROUP, member_id="nobody")
         ],
         K.SYNC_GROUP: [m.SyncGroupRequest(GROUP, 1, "nobody")],
         K.DESCRIBE_GROUPS: [m.DescribeGroupsRequest([GROUP, "g1", "no"])],
@@ -86,24 +112,38 @@ def requests(version: int) -> dict[ApiKey, list[Message]]:
         K.API_VERSIONS: [m.ApiVersionsRequest()],
         K.CREATE_TOPICS: [
             m.CreateTopicsRequest(
-                [m.CreateTopicsRequestTopic(name, 1, factor) for name, factor in ((f"new{version}", 1), ("bad", 3), (TOPIC, 1))], 5000
+                [
+                    m.CreateTopicsRequestTopic(name, 1, factor)
+                    for name, factor in ((f"new{version}", 1), ("bad", 3), (TOPIC, 1))
+                ],
+                5000,
             )
         ],
         K.DELETE_TOPICS: [
-            m.DeleteTopicsRequest([m.DeleteTopicsRequestTopic("no"), m.DeleteTopicsRequestTopic(None, b"x" * 16)], timeout_ms=1000)
+            m.DeleteTopicsRequest(
+                [m.DeleteTopicsRequestTopic("no"), m.DeleteTopicsRequestTopic(None, b"x" * 16)],
+                timeout_ms=1000,
+            )
             if version >= 6
             else m.DeleteTopicsRequest(topic_names=[f"new{version}", "no"], timeout_ms=1000)
         ],
         K.INIT_PRODUCER_ID: [m.InitProducerIdRequest(None, 1000), m.InitProducerIdRequest("txn", 1000)],
         K.OFFSET_FOR_LEADER_EPOCH: [
             m.OffsetForLeaderEpochRequest(
-                topics=[m.OffsetForLeaderEpochRequestTopic(name, [m.OffsetForLeaderEpochRequestPartition(0, leader_epoch=0)])]
+                topics=[
+                    m.OffsetForLeaderEpochRequestTopic(
+                        name, [m.OffsetForLeaderEpochRequestPartition(0, leader_epoch=0)]
+                    )
+                ]
             )
             for name in (TOPIC, "no")
         ],
         K.DESCRIBE_CONFIGS: [
             m.DescribeConfigsRequest(
-                [m.DescribeConfigsRequestResource(kind, name, None) for kind, name in ((2, TOPIC), (2, "no"), (4, "1"), (4, "9"))],
+                [
+                    m.DescribeConfigsRequestResource(kind, name, None)
+                    for kind, name in ((2, TOPIC), (2, "no"), (4, "1"), (4, "9"))
+                ],
                 include_synonyms=version >= 1,
                 include_documentation=version >= 3,
             )

@@ -37,7 +37,8 @@ def request(
     epoch: int = -1, isolation: int = 0,
 ) -> FetchRequest:  # fmt: skip
     partitions = [
-        FetchRequestPartition(number, epoch, offset, partition_max_bytes=partition_bytes) for number, offset in enumerate(offsets)
+        FetchRequestPartition(number, epoch, offset, partition_max_bytes=partition_bytes)
+        for number, offset in enumerate(offsets)
     ]
     return FetchRequest(
         max_wait_ms=wait_ms, min_bytes=min_bytes, max_bytes=max_bytes, isolation_level=isolation,
@@ -65,7 +66,11 @@ def test_whole_batches_from_the_one_that_holds_the_offset(tmp_path: Path) -> Non
         produce(client, batch(b"d"))
         (partition,) = fetch(client, request(1))
         assert offsets_in(partition) == [0, 3]
-        assert (partition.high_watermark, partition.last_stable_offset, partition.log_start_offset) == (4, 4, 0)
+        assert (partition.high_watermark, partition.last_stable_offset, partition.log_start_offset) == (
+            4,
+            4,
+            0,
+        )
         assert partition.aborted_transactions is None
         (partition,) = fetch(client, request(3, isolation=1))
         assert offsets_in(partition) == [3]
@@ -261,7 +266,9 @@ def test_fetch_sessions_are_not_kept(tmp_path: Path) -> None:
 
     async def test(rig: Rig) -> None:
         asked = FetchRequest(session_id=5, session_epoch=3)
-        assert rig.client().ask(asked, VERSION, FetchResponse).error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+        assert (
+            rig.client().ask(asked, VERSION, FetchResponse).error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+        )
         asked = FetchRequest(session_id=0, session_epoch=0)
         assert rig.client().ask(asked, VERSION, FetchResponse).session_id == 0
 
@@ -292,7 +299,9 @@ def test_offsets_by_time(tmp_path: Path) -> None:
         assert list_offsets(client, base + 1) == (0, 1, base + 1, rig.epoch)
         assert list_offsets(client, base + 3) == (0, -1, -1, -1)
         response = client.ask(
-            ListOffsetsRequest(-1, topics=[ListOffsetsRequestTopic("t", [ListOffsetsRequestPartition(0, timestamp=-1)])]),
+            ListOffsetsRequest(
+                -1, topics=[ListOffsetsRequestTopic("t", [ListOffsetsRequestPartition(0, timestamp=-1)])]
+            ),
             0,
             ListOffsetsResponse,
         )

@@ -57,7 +57,9 @@ class Scene:
     """A connection whose Heartbeat handler is the test's."""
 
     def __init__(self) -> None:
-        config = SimpleNamespace(socket_request_max_bytes=FRAME_MAX, connections_max_idle_ms=3000, max_connections=10)
+        config = SimpleNamespace(
+            socket_request_max_bytes=FRAME_MAX, connections_max_idle_ms=3000, max_connections=10
+        )
         self.network = FakeNetwork()
         self.started: list[Request] = []
         tasks = SimpleNamespace(start=lambda request, job, urgent: self.started.append(request))
@@ -171,9 +173,20 @@ def test_a_waiting_handler_runs_in_the_pool(scene: Scene, monkeypatch: pytest.Mo
         b"\x00\x00\x00\x0e" + frame(1)[4:18],
         b"\x00\x00\x00\x00",
     ],
-    ids=["negative", "too long", "http", "no header", "unknown key", "unknown version", "body cut off", "empty"],
+    ids=[
+        "negative",
+        "too long",
+        "http",
+        "no header",
+        "unknown key",
+        "unknown version",
+        "body cut off",
+        "empty",
+    ],
 )
-def test_what_breaks_the_protocol_closes_the_connection(scene: Scene, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_breaks_the_protocol_closes_the_connection(
+    scene: Scene, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """One line says who did what."""
     scene.receive(data)
     assert scene.transport.closed

@@ -19,7 +19,10 @@ ID_A, ID_B = b"a" * 16, b"b" * 16
 
 
 def broker(number: int, *listeners: str) -> UpdateMetadataRequestBroker:
-    endpoints = [UpdateMetadataRequestEndpoint(9000 + number, f"h{number}", name, 0) for name in listeners or ("PLAINTEXT",)]
+    endpoints = [
+        UpdateMetadataRequestEndpoint(9000 + number, f"h{number}", name, 0)
+        for name in listeners or ("PLAINTEXT",)
+    ]
     return UpdateMetadataRequestBroker(number, endpoints=endpoints)
 
 
@@ -28,15 +31,23 @@ def state(partition: int, leader: int, epoch: int = 0, name: str = "") -> Update
 
 
 def update(
-    *topics: UpdateMetadataRequestTopic, brokers: tuple[int, ...] = (1, 2), epoch: int = 1, controller: int = 1
+    *topics: UpdateMetadataRequestTopic,
+    brokers: tuple[int, ...] = (1, 2),
+    epoch: int = 1,
+    controller: int = 1,
 ) -> UpdateMetadataRequest:
-    return UpdateMetadataRequest(controller, controller_epoch=epoch, topic_states=list(topics), live_brokers=[*map(broker, brokers)])
+    return UpdateMetadataRequest(
+        controller, controller_epoch=epoch, topic_states=list(topics), live_brokers=[*map(broker, brokers)]
+    )
 
 
 def test_an_update_adds_and_keeps_what_it_does_not_name() -> None:
     """Brokers are replaced, topics and partitions are added to."""
     cache = MetadataCache()
-    assert cache.update(update(UpdateMetadataRequestTopic("a", ID_A, [state(1, 1), state(0, 2)]))) is ErrorCode.NONE
+    assert (
+        cache.update(update(UpdateMetadataRequestTopic("a", ID_A, [state(1, 1), state(0, 2)])))
+        is ErrorCode.NONE
+    )
     cache.update(update(UpdateMetadataRequestTopic("b", ID_B, [state(0, 3)]), brokers=(1,)))
     cache.update(update(UpdateMetadataRequestTopic("a", ID_A, [state(0, 1, 5)])))
     image = cache.image
@@ -89,7 +100,9 @@ def test_every_version_says_the_same() -> None:
             request.ungrouped_partition_states = [state(0, 1, 2, "a"), state(1, 2, 3, "a")]
         else:
             topic_id = ID_A if version >= 7 else bytes(16)
-            request.topic_states = [UpdateMetadataRequestTopic("a", topic_id, [state(0, 1, 2), state(1, 2, 3)])]
+            request.topic_states = [
+                UpdateMetadataRequestTopic("a", topic_id, [state(0, 1, 2), state(1, 2, 3)])
+            ]
         cache = MetadataCache()
         cache.update(decode(UpdateMetadataRequest, version, encode(request, version))[0])
         image = cache.image

@@ -30,7 +30,9 @@ def apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ],
     ids=lambda scenario: scenario.__name__,
 )
-def test_it_makes_no_difference(scenario: object, apache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_makes_no_difference(
+    scenario: object, apache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The scenarios of our own ensemble hold on Apache's."""
     monkeypatch.setenv("QUORATE_TEST_COORD", apache)
     scenario(tmp_path)  # type: ignore[operator]

@@ -21,11 +21,16 @@ from tests.broker.server.harness import Cluster, Wire, in_cluster
 SLOTS = 50
 
 
-def commit_of(group_id: str, *offsets: int, metadata: str = "", generation: int = -1, member: str = "") -> m.OffsetCommitRequest:
+def commit_of(
+    group_id: str, *offsets: int, metadata: str = "", generation: int = -1, member: str = ""
+) -> m.OffsetCommitRequest:
     partitions = [
-        m.OffsetCommitRequestPartition(number, offset, committed_metadata=metadata) for number, offset in enumerate(offsets)
+        m.OffsetCommitRequestPartition(number, offset, committed_metadata=metadata)
+        for number, offset in enumerate(offsets)
     ]
-    return m.OffsetCommitRequest(group_id, generation, member, topics=[m.OffsetCommitRequestTopic("t", partitions)])
+    return m.OffsetCommitRequest(
+        group_id, generation, member, topics=[m.OffsetCommitRequestTopic("t", partitions)]
+    )
 
 
 async def commit(wire: Wire, group_id: str, *offsets: int, **rest: object) -> list[int]:
@@ -46,14 +51,18 @@ async def committed(wire: Wire, group_id: str) -> tuple[int, dict[int, tuple[int
 async def join(wire: Wire, group_id: str) -> tuple[str, int]:
     """A lone member, in the generation it leads; its id and the generation."""
     protocols = [m.JoinGroupRequestProtocol("range", b"meta")]
-    first = await wire.ask(m.JoinGroupRequest(group_id, 10_000, 10_000, "", None, "consumer", protocols), 5, m.JoinGroupResponse)
+    first = await wire.ask(
+        m.JoinGroupRequest(group_id, 10_000, 10_000, "", None, "consumer", protocols), 5, m.JoinGroupResponse
+    )
     assert first.error_code == ErrorCode.MEMBER_ID_REQUIRED
     again = m.JoinGroupRequest(group_id, 10_000, 10_000, first.member_id, None, "consumer", protocols)
     joined = await wire.ask(again, 5, m.JoinGroupResponse)
     assert joined.error_code == 0
     assignment = [m.SyncGroupRequestAssignment(joined.member_id, b"everything")]
     synced = await wire.ask(
-        m.SyncGroupRequest(group_id, joined.generation_id, joined.member_id, assignments=assignment), 3, m.SyncGroupResponse
+        m.SyncGroupRequest(group_id, joined.generation_id, joined.member_id, assignments=assignment),
+        3,
+        m.SyncGroupResponse,
     )
     assert (synced.error_code, synced.assignment) == (0, b"everything")
     return joined.member_id, joined.generation_id
@@ -88,18 +97,27 @@ def test_a_member_commits_and_another_generation_does_not(tmp_path: Path) -> Non
         wire = await cluster.coordinator("g")
         member, generation = await join(wire, "g")
         assert await commit(wire, "g", 5, generation=generation, member=member) == [0]
-        assert await commit(wire, "g", 5, generation=generation + 1, member=member) == [ErrorCode.ILLEGAL_GENERATION]
-        assert await commit(wire, "g", 5, generation=generation, member="other") == [ErrorCode.UNKNOWN_MEMBER_ID]
+        assert await commit(wire, "g", 5, generation=generation + 1, member=member) == [
+            ErrorCode.ILLEGAL_GENERATION
+        ]
+        assert await commit(wire, "g", 5, generation=generation, member="other") == [
+            ErrorCode.UNKNOWN_MEMBER_ID
+        ]
         assert await commit(wire, "g", 5) == [ErrorCode.UNKNOWN_MEMBER_ID]
         described = await wire.ask(m.DescribeGroupsRequest(["g", "nobody"]), 4, m.DescribeGroupsResponse)
-        assert [(group.group_state, group.protocol_data) for group in described.groups] == [("Stable", "range"), ("Dead", "")]
+        assert [(group.group_state, group.protocol_data) for group in described.groups] == [
+            ("Stable", "range"),
+            ("Dead", ""),
+        ]
         assert described.groups[0].members[0].member_assignment == b"everything"
         assert described.groups[0].members[0].client_host == "/127.0.0.1"
         deleted = await wire.ask(m.DeleteGroupsRequest(["g"]), 1, m.DeleteGroupsResponse)
         assert deleted.results[0].error_code == ErrorCode.NON_EMPTY_GROUP
         await wire.ask(m.LeaveGroupRequest("g", member), 1, m.LeaveGroupResponse)
         listed = await wire.ask(m.ListGroupsRequest(), 4, m.ListGroupsResponse)
-        assert [(group.group_id, group.group_state, group.protocol_type) for group in listed.groups] == [("g", "Empty", "consumer")]
+        assert [(group.group_id, group.group_state, group.protocol_type) for group in listed.groups] == [
+            ("g", "Empty", "consumer")
+        ]
         deleted = await wire.ask(m.DeleteGroupsRequest(["g", "nobody"]), 1, m.DeleteGroupsResponse)
         assert [result.error_code for result in deleted.results] == [0, ErrorCode.GROUP_ID_NOT_FOUND]
         assert await committed(wire, "g") == (0, {})
@@ -145,9 +163,13 @@ def test_a_coordinator_that_was_replaced_cannot_commit(tmp_path: Path) -> None:
         member, generation = await join(wire, "g")
         assert await commit(wire, "g", 4, generation=generation, member=member) == [0]
         async with cluster.tree() as tree:
-            await tree.set(f"/brokers/coordinators/{slot_of('g', SLOTS)}", b"")  # as another broker's claim does
+            await tree.set(
+                f"/brokers/coordinators/{slot_of('g', SLOTS)}", b""
+            )  # as another broker's claim does
             await tree.set("/consumers/g/offsets/t/0", b"44")
-            assert await commit(wire, "g", 5, generation=generation, member=member) == [ErrorCode.NOT_COORDINATOR]
+            assert await commit(wire, "g", 5, generation=generation, member=member) == [
+                ErrorCode.NOT_COORDINATOR
+            ]
             assert (await tree.get("/consumers/g/offsets/t/0"))[0] == b"44"
             heartbeat = await wire.ask(m.HeartbeatRequest("g", generation, member), 1, m.HeartbeatResponse)
             assert heartbeat.error_code == ErrorCode.UNKNOWN_MEMBER_ID
@@ -204,7 +226,9 @@ def test_a_deleted_topic_takes_its_offsets_along(tmp_path: Path) -> None:
         await cluster.create("other", 1)
         wire = await cluster.coordinator("g")
         assert await commit(wire, "g", 4, 5, metadata="note") == [0, 0]
-        kept = m.OffsetCommitRequest("g", topics=[m.OffsetCommitRequestTopic("other", [m.OffsetCommitRequestPartition(0, 9)])])
+        kept = m.OffsetCommitRequest(
+            "g", topics=[m.OffsetCommitRequestTopic("other", [m.OffsetCommitRequestPartition(0, 9)])]
+        )
         await wire.ask(kept, 6, m.OffsetCommitResponse)
         await cluster.delete("t")
         async with cluster.tree() as tree:
@@ -227,7 +251,9 @@ def test_what_a_group_committed_goes_when_it_has_been_idle_for_long(tmp_path: Pa
         """Two groups, of which one has an old and a young offset."""
 
         offsets = {
-            "idle": GroupOffsets(9, [OffsetEntry("t", 0, 1, "", time_ms=0), OffsetEntry("t", 1, 1, "", time_ms=500_000)]),
+            "idle": GroupOffsets(
+                9, [OffsetEntry("t", 0, 1, "", time_ms=0), OffsetEntry("t", 1, 1, "", time_ms=500_000)]
+            ),
             "busy": GroupOffsets(9, [OffsetEntry("t", 0, 1, "", time_ms=0)]),
         }
 
@@ -237,7 +263,9 @@ def test_what_a_group_committed_goes_when_it_has_been_idle_for_long(tmp_path: Pa
         async def load(self, group_id: str) -> GroupOffsets:
             return self.offsets[group_id]
 
-        def commit(self, group_id: str, entries: list[OffsetEntry], done: Callable[[ErrorCode], None]) -> None:
+        def commit(
+            self, group_id: str, entries: list[OffsetEntry], done: Callable[[ErrorCode], None]
+        ) -> None:
             commits[group_id] = entries
             self.offsets[group_id].apply(entries)
 
@@ -259,7 +287,9 @@ def test_what_a_group_committed_goes_when_it_has_been_idle_for_long(tmp_path: Pa
         begin_ms = int(trio.current_time() * 1000)
         store = Store()
         membership = Membership(GroupLimits(0.0), lambda: "1")
-        membership.join(Join("busy", "", None, "c", "h", "consumer", (("range", b""),), 1800.0, 60.0), None, 0.0)
+        membership.join(
+            Join("busy", "", None, "c", "h", "consumer", (("range", b""),), 1800.0, 60.0), None, 0.0
+        )
         upkeep = OffsetUpkeep(
             1, store, Claims(), membership, MetadataCache(), len, Wall(), retention=600.0, interval=60.0,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -86,7 +86,10 @@ def test_a_restart_keeps_topics_records_and_configuration(tmp_path: Path) -> Non
         await cluster.stop(1)
         await cluster.start(1)
         fetch = m.FetchRequest(
-            max_wait_ms=10, topics=[m.FetchRequestTopic("t", partitions=[m.FetchRequestPartition(0, partition_max_bytes=1000)])]
+            max_wait_ms=10,
+            topics=[
+                m.FetchRequestTopic("t", partitions=[m.FetchRequestPartition(0, partition_max_bytes=1000)])
+            ],
         )
         wire = await cluster.wire()
         with trio.fail_after(10):
@@ -94,10 +97,15 @@ def test_a_restart_keeps_topics_records_and_configuration(tmp_path: Path) -> Non
                 answer = (await wire.ask(fetch, 8, m.FetchResponse)).responses[0].partitions[0]
                 if answer.error_code == 0:
                     break
-                assert answer.error_code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+                assert answer.error_code in (
+                    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+                    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+                )
                 await trio.sleep(0.01)
         assert b"kept" in bytes(answer.records or b"")
-        large = m.ProduceRequest(None, -1, 1000, [m.ProduceRequestTopic("t", [m.ProduceRequestPartition(0, batch(b"x" * 300))])])
+        large = m.ProduceRequest(
+            None, -1, 1000, [m.ProduceRequestTopic("t", [m.ProduceRequestPartition(0, batch(b"x" * 300))])]
+        )
         refused = await wire.ask(large, 7, m.ProduceResponse)
         assert refused.responses[0].partition_responses[0].error_code == ErrorCode.MESSAGE_TOO_LARGE
 
@@ -111,10 +119,16 @@ def test_topics_that_may_not_be(tmp_path: Path) -> None:
         await cluster.create("t")
         wire = await cluster.controller()
 
-        async def create(name: str, partitions: int = 1, factor: int = 1, validate: bool = False, **configs: str) -> int:
-            settings = [m.CreateTopicsRequestConfig(key.replace("_", "."), value) for key, value in configs.items()]
+        async def create(
+            name: str, partitions: int = 1, factor: int = 1, validate: bool = False, **configs: str
+        ) -> int:
+            settings = [
+                m.CreateTopicsRequestConfig(key.replace("_", "."), value) for key, value in configs.items()
+            ]
             topic = m.CreateTopicsRequestTopic(name, partitions, factor, [], settings)
-            answer = (await wire.ask(m.CreateTopicsRequest([topic], 5000, validate), 5, m.CreateTopicsResponse)).topics[0]
+            answer = (
+                await wire.ask(m.CreateTopicsRequest([topic], 5000, validate), 5, m.CreateTopicsResponse)
+            ).topics[0]
             assert bool(answer.error_message) == bool(answer.error_code)
             return answer.error_code
 
@@ -130,7 +144,9 @@ def test_topics_that_may_not_be(tmp_path: Path) -> None:
         other = next(broker for broker in cluster.running if cluster.ports[broker] != wire.port)
         wire = await cluster.wire(other)
         assert await create("elsewhere") == ErrorCode.NOT_CONTROLLER
-        answer = await wire.ask(m.DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000), 3, m.DeleteTopicsResponse)
+        answer = await wire.ask(
+            m.DeleteTopicsRequest(topic_names=["t"], timeout_ms=1000), 3, m.DeleteTopicsResponse
+        )
         assert answer.responses[0].error_code == ErrorCode.NOT_CONTROLLER
 
     in_cluster(test, tmp_path, 2)

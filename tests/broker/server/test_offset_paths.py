@@ -41,4 +41,8 @@ def test_paths_below_a_group() -> None:
     """Offsets and notes have the shape topic/partition."""
     assert offset_path("g", "t", 3) == "/consumers/g/offsets/t/3"
     assert metadata_path("g", "t", 3) == "/consumers/g/metadata/t/3"
-    assert parents("/consumers/g/offsets/t/3") == ["/consumers/g", "/consumers/g/offsets", "/consumers/g/offsets/t"]
+    assert parents("/consumers/g/offsets/t/3") == [
+        "/consumers/g",
+        "/consumers/g/offsets",
+        "/consumers/g/offsets/t",
+    ]

@@ -14,11 +14,17 @@ from broker.wire.records import unpack_records
 from tests.broker.server.rig import Client, Rig, batch, on_rig
 
 
-def request(data: bytes, acks: int = -1, topic: str = "t", partition: int = 0, timeout_ms: int = 1000) -> ProduceRequest:
-    return ProduceRequest(None, acks, timeout_ms, [ProduceRequestTopic(topic, [ProduceRequestPartition(partition, data)])])
+def request(
+    data: bytes, acks: int = -1, topic: str = "t", partition: int = 0, timeout_ms: int = 1000
+) -> ProduceRequest:
+    return ProduceRequest(
+        None, acks, timeout_ms, [ProduceRequestTopic(topic, [ProduceRequestPartition(partition, data)])]
+    )
 
 
-def produce(client: Client, data: bytes, version: int = 9, acks: int = -1, **where: object) -> tuple[int, int]:
+def produce(
+    client: Client, data: bytes, version: int = 9, acks: int = -1, **where: object
+) -> tuple[int, int]:
     """(error, base offset) of the one partition."""
     response = client.ask(request(data, acks, **where), version, ProduceResponse)  # type: ignore[arg-type]
     answer = response.responses[0].partition_responses[0]
@@ -52,7 +58,9 @@ def test_each_partition_has_its_own_error(tmp_path: Path) -> None:
         rig.lead("t")
         rig.lead("elsewhere", leader=2)
         topics = [
-            ProduceRequestTopic("t", [ProduceRequestPartition(0, batch(b"a")), ProduceRequestPartition(7, batch(b"a"))]),
+            ProduceRequestTopic(
+                "t", [ProduceRequestPartition(0, batch(b"a")), ProduceRequestPartition(7, batch(b"a"))]
+            ),
             ProduceRequestTopic("elsewhere", [ProduceRequestPartition(0, batch(b"a"))]),
             ProduceRequestTopic("unknown", [ProduceRequestPartition(0, batch(b"a"))]),
         ]
@@ -88,13 +96,29 @@ OLD_FORMAT = GOOD[:16] + b"\x01" + GOOD[17:]
         (b"short", 9, ErrorCode.CORRUPT_MESSAGE),
         (OLD_FORMAT, 1, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT),
         (batch(b"x" * 2000), 9, ErrorCode.MESSAGE_TOO_LARGE),
-        (batch(b"x", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0), 9, ErrorCode.INVALID_TXN_STATE),
+        (
+            batch(b"x", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0),
+            9,
+            ErrorCode.INVALID_TXN_STATE,
+        ),
         (batch(b"x", codec=4), 6, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE),
         (batch(b"x", codec=4), 7, ErrorCode.NONE),
     ],
-    ids=["crc", "torn", "nothing", "short", "old format", "too large", "transactional", "zstd too early", "zstd"],
+    ids=[
+        "crc",
+        "torn",
+        "nothing",
+        "short",
+        "old format",
+        "too large",
+        "transactional",
+        "zstd too early",
+        "zstd",
+    ],
 )
-def test_what_cannot_be_written_is_refused(tmp_path: Path, data: bytes, version: int, error: ErrorCode) -> None:
+def test_what_cannot_be_written_is_refused(
+    tmp_path: Path, data: bytes, version: int, error: ErrorCode
+) -> None:
     """With the protocol's own error; the log is as it was."""
 
     async def test(rig: Rig) -> None:

@@ -25,7 +25,9 @@ from tests.broker.server.rig import TOPIC_ID, Client, Rig, batch, on_rig
 from tests.broker.server.test_produce import produce
 
 
-def lead(epoch: int, *, controller_epoch: int = 1, topic_id: bytes = TOPIC_ID, leader: int = 1) -> LeaderAndIsrRequest:
+def lead(
+    epoch: int, *, controller_epoch: int = 1, topic_id: bytes = TOPIC_ID, leader: int = 1
+) -> LeaderAndIsrRequest:
     state = LeaderAndIsrRequestPartition("", 0, controller_epoch, leader, epoch, [leader], 0, [leader])
     return LeaderAndIsrRequest(
         2, controller_epoch=controller_epoch, topic_states=[LeaderAndIsrRequestTopic("t", topic_id, [state])]
@@ -40,7 +42,9 @@ def order(rig: Rig, request: LeaderAndIsrRequest) -> ErrorCode:
 
 def stop(client: Client, *, delete: bool, epoch: int = -1) -> int:
     topics = [StopReplicaRequestTopic("t", [StopReplicaRequestPartition(0, epoch, delete)])]
-    response = client.ask(StopReplicaRequest(2, controller_epoch=1, topic_states=topics), 3, StopReplicaResponse)
+    response = client.ask(
+        StopReplicaRequest(2, controller_epoch=1, topic_states=topics), 3, StopReplicaResponse
+    )
     return response.error_code or response.partition_errors[0].error_code
 
 
@@ -150,13 +154,20 @@ def test_stop_replica_of_any_version(tmp_path: Path) -> None:
             order(rig, lead(version))
             request = StopReplicaRequest(2, controller_epoch=1)
             if version == 0:
-                request.ungrouped_partitions, request.delete_partitions = [StopReplicaRequestPartitionV0("t", 0)], True
+                request.ungrouped_partitions, request.delete_partitions = (
+                    [StopReplicaRequestPartitionV0("t", 0)],
+                    True,
+                )
             elif version < 3:
                 request.topics, request.delete_partitions = [StopReplicaRequestTopicV1("t", [0])], True
             else:
-                request.topic_states = [StopReplicaRequestTopic("t", [StopReplicaRequestPartition(0, -1, True)])]
+                request.topic_states = [
+                    StopReplicaRequestTopic("t", [StopReplicaRequestPartition(0, -1, True)])
+                ]
             answer = client.ask(request, version, StopReplicaResponse)
-            assert [(p.topic_name, p.partition_index, p.error_code) for p in answer.partition_errors] == [("t", 0, 0)]
+            assert [(p.topic_name, p.partition_index, p.error_code) for p in answer.partition_errors] == [
+                ("t", 0, 0)
+            ]
             assert not (tmp_path / "t-0").exists()
 
     on_rig(test, tmp_path)
