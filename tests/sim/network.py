@@ -289,7 +289,8 @@ class SimNetwork:
                     await self._alarm.wait()
             else:
                 await trio.lowlevel.checkpoint()
-            self._alarm = trio.Event()
+            if self._alarm.is_set():
+                self._alarm = trio.Event()
             self.turn()
 
     def turn(self) -> None:
@@ -371,8 +372,9 @@ class SimNetwork:
         """Runs `action` in a wake-up, not before `when`."""
         if self.gone:
             return
-        heapq.heappush(self._queue, (when, self.cables.number(), action))
-        if not self._turning:
+        entry = (when, self.cables.number(), action)
+        heapq.heappush(self._queue, entry)
+        if not self._turning and self._queue[0] is entry:
             self._alarm.set()
 
     def soon(self, action: Callable[[], None]) -> None:

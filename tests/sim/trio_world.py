@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from random import Random
@@ -22,6 +23,7 @@ from random import Random
 import trio
 
 from coord.client import Client
+from coord.client.nurseries import flat_nursery
 from coord.errors import CoordError
 from coord.kit.cliutil import StartError
 from coord.kit.host import Host
@@ -349,8 +351,7 @@ class TrioWorld:
         )  # fmt: skip
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clients.run)
-            with trio.move_on_after(options.seconds):
-                await self._faults()
+            await self._faults(trio.current_time() + options.seconds)
             await self._repair()
             await self._all_serve()
             await trio.sleep(1.0)
@@ -358,21 +359,32 @@ class TrioWorld:
         await self._judge()
         self.noted["operations"] = clients.operations
 
-    def _client(self, name: str, tap_name: str, hosts: str) -> _ClientOf:
-        tap = Tap(tap_name, self.checkers)
-        random = Random(f"{self.seed}/{tap_name}")
-        timeout = self.options.session_timeout
-        stream = self.machine(name, tap)
-        return _ClientOf(
-            Client(hosts, session_timeout=timeout, start_timeout=self.options.patience(), connect_stream=stream, random=random)
+    @asynccontextmanager
+    async def _client(self, name: str, tap_name: str, hosts: str) -> AsyncIterator[Client]:
+        """The world's own client, with all the patience that there is."""
+        client = Client(
+            hosts,
+            session_timeout=self.options.session_timeout,
+            start_timeout=self.options.patience(),
+            connect_stream=self.machine(name, Tap(tap_name, self.checkers)),
+            random=Random(f"{self.seed}/{tap_name}"),
         )
+        async with flat_nursery() as nursery:
+            try:
+                await nursery.start(client.run)
+                yield client
+            except CoordError as error:
+                raise NotConverged(f"{tap_name} gets no answer at {hosts}: {type(error).__name__}: {error}") from error
+            await client.close()
 
     # faults
 
-    async def _faults(self) -> None:
+    async def _faults(self, end: float) -> None:
         random = self.random
         while True:
             await trio.sleep(random.expovariate(1 / self.options.fault_every))
+            if trio.current_time() >= end:
+                return
             await getattr(self, "_" + random.choice(self.options.faults).replace(" ", "_"))()
             if random.random() < 0.5 and (down := [machine for machine in self.machines if not machine.up]):
                 self._start(random.choice(down))
@@ -521,14 +533,24 @@ class TrioWorld:
         """Every server has a quorum, or has one within the time that timeouts allow."""
         began = trio.current_time()
         for machine in self.machines:
-            name = f"10.0.3.{machine.sid}"
-            with trio.move_on_after(self.options.patience() - (trio.current_time() - began)) as scope:
-                async with self._client(name, f"probe{machine.sid}", f"{machine.name}:{CLIENT_PORT}") as client:
-                    await client.retry(client.set, EPHEMERALS, b"%d" % machine.sid)
-                    await client.retry(client.sync, "/")
-            if scope.cancelled_caught:
-                self.fail(NotConverged(f"{machine.name} does not serve {self.options.patience():.1f} s after the repair"))
+            with trio.move_on_at(began + self.options.patience()):
+                while not await self._serves(machine):
+                    await trio.sleep(0.2)
+                continue
+            self.fail(NotConverged(f"{machine.name} does not serve {self.options.patience():.1f} s after the repair"))
         self.trace(f"all serve, {trio.current_time() - began:.2f} s after they were asked")
+
+    async def _serves(self, machine: Machine) -> bool:
+        """Whether a client of this server alone writes and reads; sessions may expire until there is a leader."""
+        name, hosts = f"10.0.3.{machine.sid}", f"{machine.name}:{CLIENT_PORT}"
+        try:
+            async with self._client(name, f"probe{machine.sid}", hosts) as client:
+                await client.retry(client.set, EPHEMERALS, b"%d" % machine.sid)
+                await client.retry(client.sync, "/")
+        except NotConverged as failure:
+            self.trace(str(failure))
+            return False
+        return True
 
     async def _judge(self) -> None:
         async with self._client("10.0.2.2", "witness", self.hosts) as witness:
@@ -571,27 +593,6 @@ def _never(path: str) -> bool:
 def _difference(one: Dump, other: Dump) -> str:
     paths = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
     return "; ".join(f"{path}: {one.get(path)} and {other.get(path)}" for path in paths[:3])
-
-
-class _ClientOf:
-    """A client for the length of an `async with`; a failure comes out as it was raised."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._nursery_manager = trio.open_nursery()
-
-    async def __aenter__(self) -> Client:
-        nursery = await self._nursery_manager.__aenter__()
-        try:
-            await nursery.start(self._client.run)
-        except CoordError as error:
-            raise NotConverged(f"no server for {self._client}: {error}") from error
-        return self._client
-
-    async def __aexit__(self, *failure: object) -> bool | None:
-        if failure[0] is None:
-            await self._client.close()
-        return await self._nursery_manager.__aexit__(*failure)  # type: ignore[arg-type]
 
 
 class _TraceHandler(logging.Handler):
