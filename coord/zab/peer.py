@@ -48,6 +48,9 @@ REST_MAX = 1.0
 """Seconds between a leader that could not be joined and the next election: the first failure costs nothing, for it is
 most often a leader that died, and each further one doubles the wait."""
 
+HELD_SECONDS = 1.0
+"""How old a vote may be that came before this server looked for a leader itself."""
+
 _TRANSITIONS: dict[Role, frozenset[Role]] = {
     Role.LOOKING: frozenset((Role.LEADING, Role.FOLLOWING, Role.OBSERVING)),
     Role.LEADING: frozenset((Role.LOOKING,)),
@@ -83,8 +86,9 @@ class Peer:
         self.left = False
         """After `Leaving`: the others know all that this server could tell them."""
         self._leaving = False
-        self._held: dict[int, Notification] = {}
-        """The newest vote of each server that came while this one rested."""
+        self._held: dict[int, tuple[float, Notification]] = {}
+        """By server: when its newest vote came, of those that came while this one took no part in the election: it rested,
+        or did not know yet that its leader is gone. Nobody would repeat such a vote soon."""
 
     def start(self, now: float) -> Effects:
         """Begins the first election."""
@@ -193,8 +197,8 @@ class Peer:
         self._rest_until = inf
         self._election.start(self.ledger.logged, self.ledger.current_epoch, now, out, stands=not self._leaving)
         held, self._held = self._held, {}
-        for sid, note in held.items():
-            if self._election.elected is None:
+        for sid, (came, note) in held.items():
+            if self._election.elected is None and now - came <= HELD_SECONDS:
                 self._election.notified(sid, note, now, out)
 
     def _tick(self, now: float, out: Effects) -> None:
@@ -217,8 +221,9 @@ class Peer:
         elif self._electing:
             self._election.notified(sid, note, now, out)
         elif self.role is Role.LOOKING:
-            self._held[sid] = note
+            self._held[sid] = (now, note)
         elif note.state == Role.LOOKING:
+            self._held[sid] = (now, note)
             self._election.answer(sid, self.role, self._vote, out)
             if self._leading is not None:
                 self._leading.looking(sid, now)
