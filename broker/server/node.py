@@ -116,8 +116,14 @@ def assemble(host: Host, config: BrokerConfig) -> tuple[Broker, LogManager]:
             random=host.random,
         )
     )
-    clock = Clock(host.network.flush)
-    tasks = TaskPool(host.network.flush)
+
+    def carry_on() -> None:
+        """Ends a step outside of the network's own wake-ups."""
+        replicas.wake()
+        host.network.flush()
+
+    clock = Clock(carry_on)
+    tasks = TaskPool(carry_on)
     metadata = MetadataCache()
     topic_configs = TopicConfigs(session, logs.configure)
     replicas = ReplicaManager(config.broker_id, logs, clock, host.wall, topic_configs.overrides)
