@@ -3,7 +3,7 @@ transactions, and the driver's duties carried out on both."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from random import Random
@@ -74,6 +74,13 @@ class Disk:
         inside = len(entries) if entries is state else self.synced
         return index < inside and entries[index] == entry
 
+    def checkpoint(self, zxid: int, state: list[Transaction]) -> None:
+        """A snapshot of a server that serves; the second newest is kept, and the log from there on."""
+        self.snapshots = [*self.snapshots[-1:], (zxid, tuple(state))]
+        needless = bisect_right(self.log, self.snapshots[0][0], hi=self.synced, key=itemgetter(0))
+        del self.log[:needless]
+        self.synced -= needless
+
     def end(self) -> int:
         """The zxid of the last durable transaction, or of the snapshot."""
         return max(self.snapshots[-1][0], self.log[self.synced - 1][0] if self.synced else 0)
@@ -102,6 +109,7 @@ class Server:
         self.disk = disk
         self.alive = True
         zxid, state = disk.recover()
+        assert disk.current <= disk.accepted >= epoch_of(zxid), "the epochs do not go with the log"
         self.last_zxid = zxid
         self.applied = list(state)
         self.role = Role.LOOKING
@@ -115,6 +123,8 @@ class Server:
         self._inbox: list[Event] = []
         self._busy = False
         self._syncing = False
+        self._purged = 0
+        """Entries that left the log's beginning while a sync was under way."""
         self._generation = 0
         self._timer = -1.0
         self._unread: dict[int, bytes] = {}
@@ -183,6 +193,12 @@ class Server:
         """A client's sync at this server."""
         self.syncs.append((self.epoch, self.world.acknowledged.get(self.epoch, 0)))
         self.tell(SyncAsked(ForwardedRequest(0, 0, 9, b"", ())))
+
+    def checkpoint(self) -> None:
+        """Writes a snapshot, and drops the log that nobody needs any more."""
+        before = len(self.disk.log)
+        self.disk.checkpoint(self.last_zxid, self.applied)
+        self._purged += before - len(self.disk.log)
 
     def _propose(self, names: list[bytes]) -> None:
         self.tell(Proposed([(self.peer.next_zxid(), name) for name in names]))
@@ -276,15 +292,17 @@ class Server:
         if self._syncing or self.disk.synced == len(self.disk.log):
             return
         self._syncing = True
-        count, generation = len(self.disk.log), self._generation
-        self.world.after(self.world.options.sync_delay(self.world.random), lambda: self._synced(count, generation))
+        count, generation, zxid = len(self.disk.log), self._generation, self.disk.log[-1][0]
+        self._purged = 0
+        self.world.after(self.world.options.sync_delay(self.world.random), lambda: self._synced(count, zxid, generation))
 
-    def _synced(self, count: int, generation: int) -> None:
+    def _synced(self, count: int, zxid: int, generation: int) -> None:
         if not self.alive or generation != self._generation:
             return
         self._syncing = False
-        self.disk.synced = count
-        self.tell(Synced(self.disk.log[count - 1][0]))
+        self.disk.synced = count - self._purged
+        self._purged = 0
+        self.tell(Synced(zxid))
         self._sync()
 
     def _freeze(self, link: int) -> None:

@@ -224,7 +224,7 @@ class World:
         self.after(self.random.expovariate(1 / self.options.write_every), self._client)
 
     def write(self) -> None:
-        """A few writes or a sync at a server that serves."""
+        """A few writes or a sync at a server that serves, and now and then a snapshot of it."""
         serving = [server for _, server in sorted(self.servers.items()) if server.role is not Role.LOOKING]
         if not serving:
             return
@@ -232,6 +232,8 @@ class World:
         if self.random.random() < 0.1:
             server.sync()
             return
+        if self.random.random() < 0.02:
+            server.checkpoint()
         for _ in range(self.random.choice((1, 1, 3))):
             self._writes += 1
             server.write(b"w%d" % self._writes)
