@@ -40,7 +40,8 @@ class Clients:
         self.tick = 0
         self.connections: dict[Connection, None] = {}
         self._hosts: Counter[str] = Counter()
-        self._held: set[Connection] = set()
+        self._held: dict[Connection, None] = {}
+        """Those that are paused, in the order in which they are resumed."""
         self._wall = wall
         pipeline.on_stop = self.close_all
         pipeline.on_delivered = self.release
@@ -68,7 +69,7 @@ class Clients:
     def gone(self, connection: Connection) -> None:
         """The connection is closed."""
         self.connections.pop(connection, None)
-        self._held.discard(connection)
+        self._held.pop(connection, None)
         host = connection.transport.host
         self._hosts[host] -= 1
         if not self._hosts[host]:
@@ -79,14 +80,14 @@ class Clients:
         if connection.transport.queued <= QUEUED_MAX and self.pipeline.outstanding < self.config.outstanding_max:
             return False
         connection.transport.pause()
-        self._held.add(connection)
+        self._held[connection] = None
         return True
 
     def release(self) -> None:
         """Resumes connections that were paused and have room again. Also to be called at the end of each wake-up."""
         if self._held and self.pipeline.outstanding < self.config.outstanding_max:
             for connection in [held for held in self._held if held.transport.queued <= QUEUED_MAX // 2]:
-                self._held.discard(connection)
+                self._held.pop(connection, None)
                 connection.transport.resume()
 
     def close_all(self) -> None:
