@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["UNKNOWN", "Operation", "TooHard", "check", "check_keys"]
 
-CONFIGURATIONS_MAX = 2_000_000
+CONFIGURATIONS_MAX = 500_000
 
 UNKNOWN = object()
 """The answer of an operation that got none."""
@@ -60,47 +60,56 @@ def check_keys(model: Model, initial: Hashable, operations: Iterable[Operation])
 def check(model: Model, initial: Hashable, history: list[Operation]) -> bool:
     """Whether one key's history, sorted by call, is linearizable from the state `initial`. Raises TooHard.
 
-    Depth first; a configuration is the set of operations done, as bits, and the state. An operation may come next when no
-    other that is not done has returned before it was called.
+    Depth first. A configuration is the set of operations done, as bits, and the state. An operation may come next when no
+    answered one that is not done has returned before it was called. Of lost operations with the same request the one that
+    was called first goes first: whatever a later one can explain, it can.
     """
-    known = 0
-    for index, operation in enumerate(history):
-        if operation.answer is not UNKNOWN:
-            known |= 1 << index
-    seen: set[tuple[int, Hashable]] = {(0, initial)}
-    stack: list[tuple[int, int, Hashable]] = [(0, 0, initial)]  # done, the first that is not, state
+    known = [operation for operation in history if operation.answer is not UNKNOWN]
+    lost = [operation for operation in history if operation.answer is UNKNOWN]
+    seen: set[tuple[int, int, Hashable]] = {(0, 0, initial)}
+    stack: list[tuple[int, int, int, Hashable]] = [(0, 0, 0, initial)]  # known and lost ones done, first known one not done
     while stack:
-        done, first, state = stack.pop()
-        if known & ~done == 0:
+        done, gone, first, state = stack.pop()
+        if first == len(known):
             return True
-        for index in _candidates(history, done, first):
-            operation = history[index]
-            after = done | 1 << index
-            for next_state in model(state, operation.request, operation.answer):
-                if operation.answer is UNKNOWN and next_state == state:
+        found, earliest = _candidates(known, done, first)
+        steps = [(done, gone | bit, lost[index]) for index, bit in _lost_candidates(lost, gone, earliest)]
+        steps += [(done | 1 << index, gone, known[index]) for index in reversed(found)]  # the first to be called on top
+        for done_after, gone_after, operation in steps:
+            for after in model(state, operation.request, operation.answer):
+                if operation.answer is UNKNOWN and after == state:
                     continue  # it may as well never take effect
-                if (after, next_state) not in seen:
-                    seen.add((after, next_state))
+                if (done_after, gone_after, after) not in seen:
+                    seen.add((done_after, gone_after, after))
                     if len(seen) > CONFIGURATIONS_MAX:
                         raise TooHard(f"{len(history)} operations on {operation.key}")
                     lowest = first
-                    while after >> lowest & 1:
+                    while done_after >> lowest & 1:
                         lowest += 1
-                    stack.append((after, lowest, next_state))
+                    stack.append((done_after, gone_after, lowest, after))
     return False
 
 
-def _candidates(history: list[Operation], done: int, first: int) -> list[int]:
-    """The operations that may come next; those with an answer last, so that they are tried first."""
+def _candidates(known: list[Operation], done: int, first: int) -> tuple[list[int], float]:
+    """The answered operations that may come next, and when the first of them has returned."""
     earliest = inf
     found: list[int] = []
-    lost: list[int] = []
-    for index in range(first, len(history)):
+    for index in range(first, len(known)):
         if done >> index & 1:
             continue
-        operation = history[index]
+        if known[index].called > earliest:
+            break
+        earliest = min(earliest, known[index].returned)
+        found.append(index)
+    return found, earliest
+
+
+def _lost_candidates(lost: list[Operation], gone: int, earliest: float) -> list[tuple[int, int]]:
+    """The lost operations that may come next, as (index, bit)."""
+    found: dict[Any, tuple[int, int]] = {}
+    for index, operation in enumerate(lost):
         if operation.called > earliest:
             break
-        earliest = min(earliest, operation.returned)
-        (lost if operation.answer is UNKNOWN else found).append(index)
-    return lost + found[::-1]
+        if not gone >> index & 1:
+            found.setdefault(operation.request, (index, 1 << index))
+    return list(found.values())

@@ -23,7 +23,7 @@ from random import Random
 import trio
 
 from coord.client import Client
-from coord.client.nurseries import flat_nursery
+from coord.client.nurseries import flat_nursery, gather
 from coord.errors import CoordError
 from coord.kit.cliutil import StartError
 from coord.kit.host import Host
@@ -573,11 +573,15 @@ class TrioWorld:
             await client.retry(client.sync, "/")
             paths = ["/"]
             while paths:
-                path = paths.pop()
-                names, _ = await client.retry(client.children2, path)
-                paths += [f"{path.rstrip('/')}/{name}" for name in sorted(names)]
-                if path != "/zookeeper/config":
-                    dump[path] = await client.retry(client.get, path)
+                nodes = await gather(client.get, paths)
+                dump.update(zip(paths, nodes, strict=True))
+                below = await gather(client.children, paths)
+                paths = [
+                    f"{path.rstrip('/')}/{name}"
+                    for path, names in zip(paths, below, strict=True)
+                    for name in sorted(names)
+                ]
+        dump.pop("/zookeeper/config", None)
         return dump
 
 
