@@ -35,6 +35,9 @@ class File(Protocol):
     def truncate(self, size: int) -> None:
         """Cuts the file to `size`."""
 
+    def begin_sync(self) -> None:
+        """A hint: what was written will be synced at once, so the device may begin. Promises nothing; never raises."""
+
     async def sync(self) -> None:
         """Makes everything written before the call durable. One at a time for each file."""
 

@@ -48,6 +48,7 @@ class PosixFile:
                 written += os.pwrite(self._fd, view[written:], offset + written)
         if offset + size > self._end:
             self._end = offset + size
+        self._syncer.unasked = True
 
     def read_at(self, offset: int, size: int) -> bytes:
         data = os.pread(self._fd, size, offset)
@@ -66,6 +67,10 @@ class PosixFile:
     def truncate(self, size: int) -> None:
         os.ftruncate(self._fd, size)
         self._end = size
+        self._syncer.unasked = True
+
+    def begin_sync(self) -> None:
+        self._syncer.begin(self._fd)
 
     async def sync(self) -> None:
         await self._syncer.sync(self._fd)
@@ -83,10 +88,11 @@ class _Syncer:
     """Syncs one file, in a thread of its own.
 
     Requests are numbered. A caller waits until the thread has *finished* its number, so that a sync which began before
-    the caller's write (left behind by a cancelled caller) is never taken for its own.
+    the caller's write (left behind by a cancelled caller) is never taken for its own. One that was begun ahead of its
+    caller, with nothing written since, is its own: `unasked` tells.
     """
 
-    __slots__ = ("_closed", "_event", "_failure", "_finished", "_path", "_requested", "_requests", "_waiting")
+    __slots__ = ("_closed", "_event", "_failure", "_finished", "_path", "_requested", "_requests", "_waiting", "unasked")
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -97,26 +103,39 @@ class _Syncer:
         self._failure: OSError | None = None
         self._waiting = False
         self._closed = False
+        self.unasked = True
+        """Whether something may have been written that no request covers."""
+
+    def begin(self, fd: int) -> None:
+        # not behind one that runs: what is written until its end had better share the next
+        idle = not (self._closed or self._waiting) and self._finished == self._requested
+        if idle and self.unasked and self._failure is None:
+            self._request(fd)
+
+    def _request(self, fd: int) -> int:
+        requests = self._requests or self._start(fd)
+        self._requested += 1
+        self.unasked = False
+        requests.put(self._requested)
+        return self._requested
 
     async def sync(self, fd: int) -> None:
         self._check()
         if self._waiting:
             raise trio.BusyResourceError(f"{self._path} is being synced by another task")
-        requests = self._requests or self._start(fd)
-        self._requested += 1
-        ticket = self._requested
-        requests.put(ticket)
+        ticket = self._request(fd) if self.unasked or self._requested == STOP else self._requested
         self._waiting = True
         try:
-            while True:
+            if self._finished >= ticket:
+                await trio.lowlevel.checkpoint()
+            while self._finished < ticket:
                 await trio.lowlevel.wait_readable(self._event)
                 os.eventfd_read(self._event)
-                if self._finished >= ticket:
-                    break
         except trio.ClosedResourceError:
             pass  # `close` woke us
         finally:
             self._waiting = False
+            self.unasked |= self._finished < ticket  # a caller that was cancelled proves nothing for the next
         if self._failure is not None:
             raise self._failure
         if self._finished < ticket:

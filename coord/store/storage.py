@@ -100,6 +100,10 @@ class Storage:
         self.log.append(batch)
         self._txns_left -= len(batch)
 
+    def begin_sync(self) -> None:
+        """A hint that `sync` follows at once."""
+        self.log.begin_sync()
+
     async def sync(self) -> None:
         """Makes durable what was appended before the call. One at a time."""
         start = trio.current_time()

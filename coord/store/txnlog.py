@@ -102,6 +102,11 @@ class TxnLog:
         self._end = end
         self.last_zxid = batch[-1][0]
 
+    def begin_sync(self) -> None:
+        """A hint that `sync` follows at once."""
+        if self._current is not None:
+            self._current.begin_sync()
+
     async def sync(self) -> None:
         """Makes durable what was appended before the call. One at a time. Raises OSError: then the log is lost to us."""
         file = self._current

@@ -20,6 +20,9 @@ class TransactionLog(Protocol):
     def append(self, batch: list[Transaction]) -> None:
         """Writes transactions at the end, one write for all. Durable after `sync`. Raises OSError."""
 
+    def begin_sync(self) -> None:
+        """A hint that `sync` follows at once: the device may begin while messages are still being sent."""
+
     def sync(self) -> Awaitable[None]:
         """Makes durable what was appended before the call. One at a time. Raises OSError, after which nothing that was
         written since the last good sync may be trusted."""

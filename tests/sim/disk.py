@@ -192,6 +192,9 @@ class SimFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
         inode.resize(size)
 
+    def begin_sync(self) -> None:
+        pass  # a hint promises nothing
+
     async def sync(self) -> None:
         inode = self._open()
         if self._syncing:

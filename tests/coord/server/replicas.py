@@ -67,6 +67,9 @@ class MemoryDisk:
     def append(self, batch: list[Transaction]) -> None:
         self.entries += batch
 
+    def begin_sync(self) -> None:
+        pass  # a hint promises nothing
+
     async def sync(self) -> None:
         await trio.sleep(0.001)
         self.syncs += 1
