@@ -65,6 +65,9 @@ class ServerConfig:
     super_digest: str = key("DigestAuthenticationProvider.superDigest", text("user:hash"), default="")
     digest_algorithm: str = key("DigestAuthenticationProvider.digestAlg", chosen("SHA1", "SHA-256", "SHA-512"), default="SHA1")
     mute_ms: int = key("nio.sessionlessCnxnTimeout", whole(1), default=10_000)
+    sweep_ms: int = key("znode.container.checkIntervalMs", whole(1), default=60_000)
+    swept_per_minute: int = key("znode.container.maxPerMinute", whole(1), default=10_000)
+    never_used_ms: int = key("znode.container.maxNeverUsedIntervalMs", whole(0), default=0)
     # what follows from them, and from myid
     path: str = "zoo.cfg"
     server_id: int = 0
@@ -146,8 +149,9 @@ def _myid(disk: Disk, config: ServerConfig, ensemble: Ensemble) -> int:
     path = f"{config.data_dir.rstrip('/')}/myid"
     content = _content(disk, path, "this server's id").decode(errors="replace").strip()
     first = content.splitlines()[0].strip() if content else ""
-    if not (first.isascii() and first.isdigit() and int(first) <= SID_MAX):
-        raise ConfigError(f"{path}: myid={first}: expected a number from 0 to {SID_MAX}")
+    most = SID_MAX - 1 if config.extended_types else SID_MAX  # a session's top byte 255 marks the owner of a TTL node
+    if not (first.isascii() and first.isdigit() and int(first) <= most):
+        raise ConfigError(f"{path}: myid={first}: expected a number from 0 to {most}")
     sid = int(first)
     if sid not in ensemble.members:
         raise ConfigError(f"{path}: myid={sid}: {config.dynamic_file or config.path} has no line server.{sid}")

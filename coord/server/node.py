@@ -22,6 +22,7 @@ from .driver import Driver
 from .pipeline import Pipeline
 from .state import State
 from .stats import Statistics
+from .sweeper import sweep
 from .words import Words
 
 __all__ = ["run"]
@@ -90,6 +91,7 @@ async def _serve(
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.expire_sessions)
+            nursery.start_soon(_sweep, host, config, pipeline)
             nursery.start_soon(clients.close_the_silent)
             nursery.start_soon(state.write_snapshots)
             nursery.start_soon(state.purge, config.purge_hours, config.snapshots_kept)
@@ -102,6 +104,13 @@ async def _serve(
     finally:
         listening.close()
         clients.close_all()
+
+
+async def _sweep(host: Host, config: ServerConfig, pipeline: Pipeline) -> None:
+    await sweep(
+        pipeline, host.wall,
+        interval_ms=config.sweep_ms, per_minute=config.swept_per_minute, never_used_ms=config.never_used_ms,
+    )  # fmt: skip
 
 
 def _show_ensemble(host: Host, config: ServerConfig, state: State, pipeline: Pipeline) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 
 import trio
@@ -44,6 +44,7 @@ INT = Struct(">i")
 SYNC = OpCode.SYNC.value
 CREATE_SESSION = OpCode.CREATE_SESSION.value
 CLOSE_SESSION = OpCode.CLOSE_SESSION.value
+DELETE_CONTAINER = OpCode.DELETE_CONTAINER.value
 SESSION_MOVED = SessionMovedError.code
 READ = Perms.READ.value
 DECIDING = (Role.LEADING, Role.STANDALONE)
@@ -93,6 +94,11 @@ class Pipeline:
     def serving(self) -> bool:
         """Whether this server is part of a quorum: otherwise it answers nobody."""
         return self.role != Role.LOOKING
+
+    @property
+    def deciding(self) -> bool:
+        """Whether this server decides writes: it leads, or stands alone."""
+        return self._decider is not None
 
     @property
     def tracker(self) -> SessionTracker | None:
@@ -414,6 +420,11 @@ class Pipeline:
 
     def _replace_tree(self, tree: Tree) -> None:
         self.tree = self.reads.tree = tree
+
+    def delete_unused(self, paths: Sequence[str]) -> None:
+        """On the leader: proposes to delete containers and TTL nodes that have served their time."""
+        if self._decider is not None:
+            self._decide((Request(0, 0, DELETE_CONTAINER, path.encode()), None) for path in paths)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,16 @@ from .paths import CONFIG_NODE, SPECIAL_PATHS, check_name, check_path, sequentia
 from .quota import Track, limits_path, stats_path
 from .sessions import SessionTracker
 from .tree import Tree
-from .znode import CONTAINER_OWNER, TTL_MAX, NodeState, OwnerKind, kind_of_owner, ttl_owner, wrap_int
+from .znode import (
+    CONTAINER_OWNER,
+    TTL_MAX,
+    NodeState,
+    OwnerKind,
+    kind_of_owner,
+    ttl_of_owner,
+    ttl_owner,
+    wrap_int,
+)
 
 __all__ = ["Decider", "Decision", "Reconfigure", "Request"]
 
@@ -261,8 +270,11 @@ class Decider:
         node = self._node(path)
         if node.count():
             raise NotEmptyError(path)
-        if kind_of_owner(node.owner, self._tree.extended_types) not in (OwnerKind.CONTAINER, OwnerKind.TTL):
+        kind = kind_of_owner(node.owner, self._tree.extended_types)
+        if kind not in (OwnerKind.CONTAINER, OwnerKind.TTL):
             raise BadVersionError(path)
+        if kind is OwnerKind.TTL and now_ms - node.mtime <= ttl_of_owner(node.owner):
+            raise BadVersionError(path)  # changed since it was found; Apache's leader would delete it
         self._remove(path, node, parent_path, parent, zxid)
         return DeleteTxn(path)
 

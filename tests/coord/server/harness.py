@@ -18,7 +18,7 @@ from coord.server.pipeline import Pipeline
 from coord.server.state import State
 from coord.server.stats import Statistics
 from coord.server.words import Words
-from coord.store.storage import Storage
+from coord.store.storage import Storage, StorageOptions
 from coord.tree.acl import Guard
 from coord.wire.codes import OpCode
 from coord.wire.data import OPEN_ACL_UNSAFE
@@ -134,9 +134,10 @@ class Rig:
     def __init__(self, role: Role = Role.LEADING, **settings: object) -> None:
         self.config = ServerConfig(**{"data_dir": "/data", "data_log_dir": "/data", "min_timeout_ms": 4000, "max_timeout_ms": 40_000, **settings})  # type: ignore[arg-type]
         disk = SimDisk(Random(1))
-        self.storage = Storage(disk, "/data", None, Random(1))
+        extended = self.config.extended_types
+        self.storage = Storage(disk, "/data", None, Random(1), StorageOptions(extended_types=extended))
         self.stats = Statistics()
-        self.state = State(self.storage, extended_types=False)
+        self.state = State(self.storage, extended_types=extended)
         self.pipeline = Pipeline(FakeWall(), self.config, self.state, Guard(), self.stats)
         self.words = Words(self.config, self.pipeline, self.state, self.stats, disk, 0.0)
         self.clients = Clients(self.config, self.pipeline, self.stats, FakeWall(), self.words.answer)

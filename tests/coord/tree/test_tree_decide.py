@@ -11,7 +11,16 @@ from coord.tree.acl import Guard, digest_id
 from coord.wire.codes import OpCode
 from coord.wire.data import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE, WORLD_ANYONE, Id
 from coord.wire.records import CheckVersionRequest, ReconfigRequest
-from coord.wire.txns import CloseSessionTxn, CreateTxn, ErrorTxn, MultiTxn, SetACLTxn, SetDataTxn, decode_txn
+from coord.wire.txns import (
+    CloseSessionTxn,
+    CreateTxn,
+    DeleteTxn,
+    ErrorTxn,
+    MultiTxn,
+    SetACLTxn,
+    SetDataTxn,
+    decode_txn,
+)
 from tests.coord.tree.tree_world import (
     CLOSE,
     SESSION,
@@ -407,6 +416,19 @@ def test_containers_and_ttl_nodes_go_when_the_leader_says_so() -> None:
         assert leader.apply(leader.decide(delete_container(path), 0)).error == 0
     assert leader.paths() == {"/unused", "/p"}
     assert (list(leader.tree.containers), list(leader.tree.ttls)) == (["/unused"], [])
+
+
+def test_a_ttl_node_that_was_changed_since_it_was_found_stays() -> None:
+    """Also when the change is still in flight: the leader looks once more when it decides."""
+    leader = Leader(extended_types=True)
+    leader.write(ttl("/t", 5000))
+    leader.zxid = 10
+    assert leader.tree.removable(leader.zxid * 1000) == ["/t"]
+    change = leader.decide(set_data("/t", b"1"))
+    assert leader.decide(delete_container("/t"), 0).body == ErrorTxn(-103)
+    leader.apply(change)
+    leader.zxid += 5
+    assert leader.decide(delete_container("/t"), 0).body == DeleteTxn("/t")
 
 
 @pytest.mark.parametrize(
