@@ -274,6 +274,7 @@ class Driver:
         if out.persist:
             self._log.append(out.persist)
             self._appended = out.persist[-1][0]
+            self._log.begin_sync()
             self._unsynced.set()
         if out.current_epoch is not None:
             self._epochs.current = out.current_epoch
