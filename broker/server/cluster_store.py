@@ -28,7 +28,7 @@ from coord.client import (
     Stat,
     Watcher,
 )
-from coord.client.nurseries import gather
+from coord.kit.nurseries import gather
 
 __all__ = ["ClusterStore", "DeposedError", "read_all", "read_brokers", "read_topics"]
 

@@ -21,8 +21,8 @@ from broker.wire.errors import ErrorCode
 from broker.wire.fields import Message
 from broker.wire.messages import StopReplicaResponse
 from coord.client import BadVersionError, Client, ConnectionLossError, WatchEvent
-from coord.client.nurseries import flat_nursery
 from coord.kit.net import Network
+from coord.kit.nurseries import flat_nursery
 
 from .cluster_store import ClusterStore, DeposedError, read_brokers, read_topics
 from .inter_broker import BrokerSender

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from coord.client import OPEN_ACL_UNSAFE, NoNodeError
-from coord.client.nurseries import gather
 from coord.client.subtree import list_subtree
+from coord.kit.nurseries import gather
 
 from .shell_session import ShellSession
 from .shell_table import command

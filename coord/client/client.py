@@ -25,12 +25,12 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from coord.errors import ConnectionLossError
+from coord.kit.nurseries import flat_nursery
 from coord.wire.ops import OpCode
 
 from .calls import Credentials
 from .hosts import Address, parse_connect_string
 from .link import REQUEST_MAX, ConnectStream, Link, open_stream
-from .nurseries import flat_nursery
 from .operations import Operations
 from .states import State
 from .subtree import delete_subtree

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coord.errors import NoNodeError, NotEmptyError
-
-from .nurseries import gather
+from coord.kit.nurseries import gather
 
 if TYPE_CHECKING:
     from .client import Client

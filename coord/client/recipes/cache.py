@@ -11,13 +11,13 @@ from math import inf
 from typing import Self
 
 from coord.client.client import Client
-from coord.client.nurseries import gather
 from coord.client.operations import Watcher
 from coord.client.states import State
 from coord.client.subtree import child_path
 from coord.client.wakeup import Wakeup
 from coord.client.watches import WatchEvent
 from coord.errors import NoNodeError, SessionExpiredError
+from coord.kit.nurseries import gather
 from coord.wire.records import Stat
 
 __all__ = ["TreeCache"]

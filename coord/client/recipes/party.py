@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from coord.client.client import Client
-from coord.client.nurseries import gather
 from coord.client.subtree import child_path
 from coord.errors import NodeExistsError, NoNodeError
+from coord.kit.nurseries import gather
 
 from .numbers import give_back
 

@@ -11,12 +11,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from coord.client.client import Client
 from coord.client.failures import WatchOverflowError, words_of
 from coord.client.multi import create_mode
-from coord.client.nurseries import PIPELINE_MAX, flat_nursery, gather
 from coord.client.states import State
 from coord.client.wakeup import Wakeup
 from coord.client.watches import WatchEvent
 from coord.client.watching import EVENTS_MAX, EventStream
 from coord.errors import BadArgumentsError, SessionExpiredError
+from coord.kit.nurseries import PIPELINE_MAX, flat_nursery, gather
 from coord.wire.ops import CreateMode, EventType, KeeperState
 
 
