@@ -8,9 +8,9 @@ Each program's mark is an ephemeral node: one that dies does not hold the others
 import sys
 
 import trio
-from coord.client.recipes import DoubleBarrier
 
 from coord.client import connect
+from coord.client.recipes import DoubleBarrier
 
 HOSTS = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183"
 BARRIER = "/examples/barrier"

@@ -8,9 +8,9 @@ The lock is tied to the session: when a holder dies, the next one gets it.
 import sys
 
 import trio
-from coord.client.recipes import Lock
 
 from coord.client import connect
+from coord.client.recipes import Lock
 
 HOSTS = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183"
 NUMBER = "/examples/lock/number"
