@@ -167,7 +167,8 @@ class Replication(Protocol):
         """On a learner: sends clients' writes to the leader, in order."""
 
     def sync(self, request: ForwardedRequest) -> None:
-        """In any role: asks for `Application.syncs_done` once all that is committed before it at the leader is here.
+        """In any role: asks for `Application.syncs_done` once all that was committed before it, by whatever leader, is here.
+        (An Apache leader does not ask its quorum: under it, all that it knows to be committed.)
         On the leader `request.learner` says for whom it is."""
 
     def revalidate(self, session_id: int, timeout_ms: int) -> None:

@@ -32,7 +32,7 @@ class Stage(Enum):
 class FollowerState:
     """One learner, from connection to close."""
 
-    __slots__ = ("acked", "heard", "link", "observer", "owed", "owed_since", "sid", "since", "stage", "votes", "zxid")
+    __slots__ = ("acked", "answered", "heard", "link", "observer", "owed", "owed_since", "sid", "since", "stage", "votes", "zxid")
 
     def __init__(self, link: int, now: float) -> None:
         self.link = link
@@ -46,6 +46,8 @@ class FollowerState:
         """The end of its log when it came."""
         self.acked = 0
         """The last proposal it acknowledged: all up to this are in its synced log."""
+        self.answered = 0
+        """The number of the last PING it answered."""
         self.owed = 0
         self.owed_since = 0.0
         """A proposal whose ACK is being waited for, and since when."""

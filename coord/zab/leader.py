@@ -9,6 +9,10 @@ history is durable. The leader acknowledges for itself by the same rule. With a 
 
 Broadcast. Proposals go to all followers in zxid order, a quorum's synced logs commit them, in order, for an
 acknowledgement speaks for everything before it on its link. Without a quorum in sight the leader steps down at once.
+
+A sync is answered once a quorum has been heard from that was asked after the sync had come. Each PING has a number of its
+own, which its answer repeats. A learner that answers has promised no later epoch, so no later leader has committed
+anything before the sync came: what this leader knows of is all there is. Apache's leader does not ask.
 """
 
 from __future__ import annotations
@@ -94,8 +98,11 @@ class Leader:
         self._followers: list[int] = []
         self._observers: list[int] = []
         """Links that take part in the broadcast."""
-        self._syncs: deque[tuple[int, int]] = deque()
-        """(zxid, link): who asked for a sync, and which proposal it waits for. Link 0 is this server."""
+        self._syncs: deque[tuple[int, int, int]] = deque()
+        """(zxid, round, link): who asked for a sync, which proposal it waits for, and which round of PINGs. Link 0 is this
+        server."""
+        self._round = 0
+        """The number of the newest PING."""
         # what this server has logged is the epoch's beginning, whoever else had it
         ledger.deliver_to(ledger.logged, out)
         out.listen = True
@@ -193,12 +200,14 @@ class Leader:
             if all(end >= self.ledger.logged for end in ends):
                 self._leave_at = min(self._leave_at, now + LAST_REPLIES_SECONDS)
 
-    def sync(self, request: ForwardedRequest, out: Effects) -> None:
-        """Answers when everything proposed so far is committed."""
-        if not self.ledger.pending:
-            self._answer_sync(request.learner, out)
-        elif len(self._syncs) < SYNCS_MAX:
-            self._syncs.append((self.ledger.logged, request.learner))
+    def sync(self, request: ForwardedRequest, now: float, out: Effects) -> None:
+        """Answers when everything proposed so far is committed, and a quorum still follows.
+
+        The PINGs go out with the next `tick`, which is due at once: one round for all syncs that came together.
+        """
+        if len(self._syncs) < SYNCS_MAX:
+            self._syncs.append((self.ledger.logged, self._round + 1, request.learner))
+            self._ping_at = now
         elif learner := self.learners.get(request.learner):
             self._refuse(learner, f"more than {SYNCS_MAX} syncs are waiting", out)
 
@@ -230,10 +239,12 @@ class Leader:
                 self._refuse(learner, reason, out)
         if now >= self._ping_at:
             self._ping_at = now + self.timing.tick / 2
-            ping = encode_packet(PacketType.PING, self._last_proposed or self.ledger.logged)
+            self._round += 1
+            ping = encode_packet(PacketType.PING, self._round)
             for learner in self.learners.values():
                 if learner.stage is Stage.SERVING:
                     out.send.append((learner.link, ping))
+            self._answer_syncs(out)  # a quorum of one need not be asked
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
@@ -410,8 +421,18 @@ class Leader:
             informs = encode_proposals(batch, PacketType.INFORM)
             for link in self._observers:
                 out.send.append((link, informs))
-        while self._syncs and self._syncs[0][0] <= self.ledger.delivered:
-            self._answer_sync(self._syncs.popleft()[1], out)
+        self._answer_syncs(out)
+
+    def _answer_syncs(self, out: Effects) -> None:
+        if not self._syncs:
+            return
+        answered = {self.sid: self._round}
+        for learner in self.learners.values():
+            if learner.votes and learner.stage is Stage.SERVING:
+                answered[learner.sid] = learner.answered
+        confirmed = self.ensemble.agreed(answered)
+        while self._syncs and self._syncs[0][0] <= self.ledger.delivered and self._syncs[0][1] <= confirmed:
+            self._answer_sync(self._syncs.popleft()[2], out)
 
     def _answer_sync(self, link: int, out: Effects) -> None:
         if link == 0:
@@ -430,6 +451,9 @@ class Leader:
 
     def _ponged(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
         out.touched += parse_sessions(packet.data)
+        if packet.zxid <= self._round:
+            learner.answered = max(learner.answered, packet.zxid)
+            self._answer_syncs(out)
 
     def _ignored(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
         """A second ACK of NEWLEADER answers UPTODATE and says nothing new."""

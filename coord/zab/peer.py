@@ -296,7 +296,7 @@ class Peer:
 
     def _sync(self, event: SyncAsked, now: float, out: Effects) -> None:
         if self._leading is not None and self._leading.serving:
-            self._leading.sync(event.request, out)
+            self._leading.sync(event.request, now, out)
         elif self._learning is not None and self._learning.serving:
             self._learning.forward([event.request], out)
 

@@ -118,8 +118,8 @@ class Server:
         self.listening = False
         self.waiting: set[bytes] = set()
         """Client writes of this server without a reply."""
-        self.syncs: list[tuple[int, int]] = []
-        """(epoch, last zxid acknowledged anywhere in it) when each outstanding sync was asked."""
+        self.syncs: list[int] = []
+        """The last zxid acknowledged anywhere, in whatever epoch, when each outstanding sync was asked."""
         self._inbox: list[Event] = []
         self._busy = False
         self._syncing = False
@@ -191,7 +191,7 @@ class Server:
 
     def sync(self) -> None:
         """A client's sync at this server."""
-        self.syncs.append((self.epoch, self.world.acknowledged.get(self.epoch, 0)))
+        self.syncs.append(max(self.world.acknowledged.values(), default=0))
         self.tell(SyncAsked(ForwardedRequest(0, 0, 9, b"", ())))
 
     def checkpoint(self) -> None:
@@ -222,7 +222,7 @@ class Server:
         for entry in out.deliver:
             self._deliver(entry)
         for _ in range(out.syncs_done):
-            world.checkers.synced(self, *self.syncs.pop(0))
+            world.checkers.synced(self, self.syncs.pop(0))
         for link, session_id, _timeout in out.revalidate:
             data = session_id.to_bytes(8, "big") + b"\1"
             world.network.send(self, link, encode_packet(PacketType.REVALIDATE, -1, data))

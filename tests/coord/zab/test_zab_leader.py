@@ -337,22 +337,93 @@ def test_an_ack_of_what_was_never_proposed_ends_the_connection() -> None:
     assert play.hear(1, Acks(z(1, 1), z(1, 2))).close
 
 
+def sync(play: LeaderPlay, *links: int) -> Effects:
+    """Syncs of learners' clients, or of the leader's own (link 0), which came together."""
+    play.out = Effects()
+    for link in links:
+        play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), link), play.now, play.out)
+    assert play.leader.deadline() <= play.now, "the quorum is asked at once"
+    play.leader.tick(play.now, play.out)
+    return play.out
+
+
+def pinged(out: Effects, link: int) -> int:
+    """The number of the PING that goes to a learner."""
+    [number] = [word.zxid for word in said(out, link) if isinstance(word, Packet) and word.type == PacketType.PING]
+    return number
+
+
+def pong(number: int) -> Packet:
+    """What a learner says to a PING of that number, be it ours or Apache's."""
+    return packet(PacketType.PING, number, b"")
+
+
+SYNC = Packet(PacketType.SYNC, 0)
+
+
 def test_a_sync_waits_for_what_was_proposed_before_it() -> None:
     """And for nothing that came later; answered in order, here and on learners' links."""
     play = established()
-    out = Effects()
-    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 1), out)
-    assert said(out, 1) == [Packet(PacketType.SYNC, 0)]
     play.propose(1)
-    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 1), out := Effects())
-    play.leader.sync(ForwardedRequest(0, 0, 9, b"", (), 0), out)
-    assert said(out, 1) == []
+    number = pinged(sync(play, 1, 0), 1)
+    assert said(play.hear(1, pong(number)), 1) == []
     play.propose(2)
     play.synced()
     out = play.hear(1, Acks(z(1, 1), z(1, 1)))
 
-    assert said(out, 1) == [Commits(z(1, 1), z(1, 1)), Packet(PacketType.SYNC, 0)]
+    assert said(out, 1) == [Commits(z(1, 1), z(1, 1)), SYNC]
     assert out.syncs_done == 1
+
+
+def test_a_sync_waits_for_a_quorum_that_was_asked_after_it_came() -> None:
+    """An answer to an earlier PING proves nothing: another leader may have been chosen since."""
+    play = established()
+    earlier = pinged(play.pass_time(0.5), 1)
+    number = pinged(sync(play, 0), 1)
+    assert number > earlier
+    assert play.hear(1, pong(earlier)).syncs_done == 0
+    assert play.hear(1, pong(number)).syncs_done == 1
+
+
+def test_a_deposed_leader_answers_no_sync() -> None:
+    """Nobody follows it any more, though it does not know: the sync waits until the leader steps down."""
+    play = established()
+    play.join(2)
+    sync(play, 0)
+    for _ in range(9):
+        assert play.pass_time(0.5).syncs_done == 0
+    play.pass_time(0.5)
+
+    assert "no quorum" in str(play.leader.lost)
+    assert play.out.syncs_done == 0
+
+
+def test_observers_do_not_confirm_a_leader() -> None:
+    """Nor does a number that was never sent; one voter of three servers does, with the leader."""
+    play = LeaderPlay(OBSERVED)
+    play.join(1)
+    play.join(4, kind=PacketType.OBSERVERINFO)
+    number = pinged(sync(play, 4), 4)
+    assert said(play.hear(4, pong(number)), 4) == []
+    assert said(play.hear(1, pong(number + 1)), 4) == []
+    assert said(play.hear(1, pong(number)), 4) == [SYNC]
+
+
+def test_syncs_that_come_together_ask_once() -> None:
+    """One PING for each learner; a sync that comes before the answer has its own, and is answered in order."""
+    play = established()
+    first = pinged(sync(play, 1, 0, 1), 1)
+    second = pinged(sync(play, 1), 1)
+    out = play.hear(1, pong(first))
+    assert (said(out, 1), out.syncs_done) == ([SYNC, SYNC], 1)
+    assert said(play.hear(1, pong(second)), 1) == [SYNC]
+
+
+def test_a_leader_of_one_asks_nobody() -> None:
+    """It is the quorum."""
+    play = LeaderPlay(majority([3]))
+    assert play.leader.serving
+    assert sync(play, 0).syncs_done == 1
 
 
 def test_requests_reach_the_application_with_their_learner() -> None:
@@ -382,7 +453,7 @@ def test_learners_are_pinged_and_the_silent_closed() -> None:
     """Twice a tick; after syncLimit ticks of silence a learner is gone, and with it the quorum."""
     play = established()
     play.join(2)
-    assert said(play.pass_time(0.5), 1) == [Packet(PacketType.PING, z(1, 0))]
+    assert said(play.pass_time(0.5), 1) == [Packet(PacketType.PING, 1)]
     play.pass_time(4.0)
     play.hear(2, packet(PacketType.PING, 0, b""))
     play.pass_time(0.5)

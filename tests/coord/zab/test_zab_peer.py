@@ -220,8 +220,15 @@ def test_sessions_and_requests_go_to_the_leader_while_there_is_one() -> None:
 
 
 def test_a_sync_on_the_leader_is_answered_there() -> None:
-    """At once when nothing is on its way."""
-    assert leading().handle([SyncAsked(ForwardedRequest(5, 1, 9, b"", ()))], 0.0).syncs_done == 1
+    """The quorum is asked before `handle` returns, once for all, and its answer ends the syncs."""
+    server = leading()
+    asked = SyncAsked(ForwardedRequest(5, 1, 9, b"", ()))
+    out = server.handle([asked, asked], 0.0)
+    assert out.syncs_done == 0
+    links = {link for link, _ in out.send}
+    [ping] = said(out, min(links))
+    assert isinstance(ping, Packet)
+    assert sum(server.handle([Received(link, [packet(PacketType.PING, ping.zxid, b"")])], 0.0).syncs_done for link in links) == 2
 
 
 def test_zxids_are_given_by_leaders_only() -> None:

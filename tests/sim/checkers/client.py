@@ -1,9 +1,8 @@
 """What clients are promised, whatever fails. Each promise is one class; it hears every frame of every client.
 
 What `sync` promises, and what is checked here: a read that follows a sync on the same connection sees every write that
-was acknowledged, to anybody, before the sync was sent, as long as the sync's server serves in the newest epoch. A server
-whose leader has been deposed without knowing it yet answers syncs too, and may miss what the new epoch has
-acknowledged, as in Apache ZooKeeper. Such a read is recognised by the epoch of its reply and is left out, and counted.
+was acknowledged, to anybody, before the sync was sent. That holds also where the sync's server follows a leader that has
+been deposed without knowing it: a leader asks its quorum before it answers (Apache ZooKeeper's does not).
 """
 
 from __future__ import annotations
@@ -93,11 +92,9 @@ class EphemeralsDieWithSession(ClientChecker):
         """By session: the nodes that its client may rely on."""
         self.dead: dict[int, float] = {}
         """Sessions whose close was confirmed, and when."""
-        self.epochs = Epochs()
 
     def answered(self, exchange: Exchange) -> None:
         own = self.alive.setdefault(exchange.session_id, {})
-        self.epochs.answered(exchange)
         if exchange.op in CREATES:
             if exchange.err == 0 and exchange.request.flags & 1:
                 own[exchange.reply.path] = exchange
@@ -118,9 +115,8 @@ class EphemeralsDieWithSession(ClientChecker):
 
     def _seen(self, exchange: Exchange, owner: int) -> None:
         sync, died = exchange.sync, self.dead.get(owner)
-        if died is not None and sync is not None and sync.err == 0 and sync.asked > died:
-            stale = not self.epochs.is_newest(exchange, sync.asked)
-            self.require(stale, f"outlives its session, closed at {died:.4f}:\n{exchange}")
+        if died is not None and sync is not None and sync.err == 0:
+            self.require(sync.asked <= died, f"outlives its session, closed at {died:.4f}:\n{exchange}")
 
     def finished(self, dump: Dump, witness: int, now: float) -> None:
         left = {path: stat for path, (_, stat) in dump.items() if stat.ephemeral_owner}
@@ -213,33 +209,14 @@ class SessionReadsMonotonic(ClientChecker):
             self.nodes[key] = exchange
 
 
-class Epochs:
-    """The newest epoch of which any client has heard, by time."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[float, int]] = []
-
-    def answered(self, exchange: Exchange) -> None:
-        """Remembers."""
-        epoch = exchange.zxid >> 32
-        if exchange.zxid > 0 and (not self.heard or epoch > self.heard[-1][1]):
-            self.heard.append((exchange.answered, epoch))
-
-    def is_newest(self, exchange: Exchange, when: float) -> bool:
-        """Whether no newer epoch than the exchange's had been heard of at `when`."""
-        return all(epoch <= exchange.zxid >> 32 for heard, epoch in self.heard if heard <= when)
-
-
 class LinearizableRegisters(ClientChecker):
     """Writes, and reads that follow a sync, have one order that explains every answer and respects real time."""
 
     def __init__(self, fail: Callable[[Violation], None], note: Counter[str]) -> None:
         super().__init__(fail, note)
         self.history: list[Operation] = []
-        self.epochs = Epochs()
 
     def answered(self, exchange: Exchange) -> None:
-        self.epochs.answered(exchange)
         asked = _asked(exchange)
         if asked is None or exchange.err in NO_EFFECT:
             return
@@ -249,9 +226,6 @@ class LinearizableRegisters(ClientChecker):
             if sync is None or sync.err != 0:
                 return
             called = sync.asked
-            if not self.epochs.is_newest(exchange, called):
-                self.noted["sync-reads in an old epoch"] += 1
-                return
             self.noted["sync-reads"] += 1
         self.noted["register operations"] += 1
         self.history.append(
