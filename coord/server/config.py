@@ -17,6 +17,8 @@ from coord.kit.disk import Disk
 from coord.kit.properties import ConfigError, Entry, Properties
 from coord.zab.quorums import Ensemble, bracketed, parse_ensemble, split_host
 
+from .dynamic import next_path
+
 __all__ = ["JUTE_MAXBUFFER", "ServerConfig", "client_address", "read_config"]
 
 JUTE_MAXBUFFER = 0xFFFFF
@@ -53,6 +55,7 @@ class ServerConfig:
     purge_hours: int = key("autopurge.purgeInterval", whole(0), default=0)
     words: tuple[str, ...] = key("4lw.commands.whitelist", items(), default=("srvr",))
     standalone_enabled: bool = key("standaloneEnabled", flag(), default=True)
+    reconfig_enabled: bool = key("reconfigEnabled", flag(), default=False)
     peer_type: str = key("peerType", chosen("participant", "observer"), default="participant")
     dynamic_file: str = key("dynamicConfigFile", text("a file"), default="")
     # Apache's system properties
@@ -73,6 +76,8 @@ class ServerConfig:
     server_id: int = 0
     ensemble: Ensemble | None = None
     """None: this server stands alone."""
+    last_seen: Ensemble | None = None
+    """A configuration that was proposed when the server stopped; None where there is none."""
     unknown: tuple[str, ...] = ()
     """Keys that mean nothing to this server, for one warning."""
 
@@ -92,6 +97,8 @@ def read_config(disk: Disk, path: str, definitions: Iterable[tuple[str, str]] = 
     }
     if ensemble is not None and (len(ensemble.voters) > 1 or not config.standalone_enabled):
         changes |= {"ensemble": ensemble, "server_id": _myid(disk, config, ensemble)}
+        if config.reconfig_enabled:
+            changes["last_seen"] = _last_seen(disk, path)
     return _with_client_port(dataclasses.replace(config, **changes), ensemble)  # type: ignore[arg-type]
 
 
@@ -126,6 +133,17 @@ def _ensemble(disk: Disk, config: ServerConfig, properties: Properties) -> Ensem
     except ValueError as error:
         raise ConfigError(f"{config.dynamic_file or properties.path}: {error}") from None
     return dataclasses.replace(parsed, version=version)
+
+
+def _last_seen(disk: Disk, path: str) -> Ensemble | None:
+    path = next_path(path)
+    if not disk.exists(path):
+        return None
+    lines = Properties.parse(_content(disk, path, "the configuration that was proposed last"), path).values()
+    try:
+        return parse_ensemble("\n".join(f"{entry.key}={entry.value}" for entry in lines))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _check_ensemble_line(entry: Entry) -> None:

@@ -38,10 +38,10 @@ from coord.zab.events import (
     Synced,
 )
 from coord.zab.ledger import Ledger
+from coord.zab.membership import Membership
 from coord.zab.peer import Peer
-from coord.zab.quorums import Ensemble
 from coord.zab.standalone import Standalone
-from coord.zab.storage import Epochs, History, TransactionLog
+from coord.zab.storage import Configurations, Epochs, History, TransactionLog
 from coord.zab.timing import Timing
 
 from .links import RECEIVE_MAX, WRITE_MAX, QuorumLink
@@ -65,9 +65,9 @@ LEAVE_POLL_SECONDS = 0.005
 class Driver:
     """Replication for one server: `Replication` towards the application, links and disk on the other side.
 
-    sid: this server's id (myid). ensemble: the configuration, or None for a server that stands alone (no ports, no
-    epochs: it goes on in the epoch of its last transaction, as Apache's does). listen_host: the address of the two ports;
-    without it the one that the configuration gives this server.
+    sid: this server's id (myid). membership: the configuration, or None for a server that stands alone (no ports, no
+    epochs: it goes on in the epoch of its last transaction, as Apache's does). configurations: where a new one is kept.
+    listen_host: the address of the two ports; without it the one that the configuration gives this server.
     application.last_zxid must be the end of the log when `run` is called: recovery has replayed all of it.
     """
 
@@ -81,7 +81,8 @@ class Driver:
         random: Random,
         *,
         sid: int,
-        ensemble: Ensemble | None,
+        membership: Membership | None,
+        configurations: Configurations | None = None,
         timing: Timing,
         listen_host: str | None = None,
     ) -> None:
@@ -95,7 +96,8 @@ class Driver:
         self._epochs = epochs
         self._network = network
         self._random = random
-        self._ensemble = ensemble
+        self._membership = membership
+        self._configurations = configurations
         self._timing = timing
         self._listen_host = listen_host
         self._nursery: trio.Nursery
@@ -125,22 +127,20 @@ class Driver:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs until cancelled; `started` once the election port is open. Raises OSError when a port is taken or the disk
         failed: the node must stop then, for it can keep no promise any more."""
-        ensemble, last_zxid = self._ensemble, self.application.last_zxid
+        membership, last_zxid = self._membership, self.application.last_zxid
         self._appended = last_zxid
-        if ensemble is None:
+        if membership is None:
             await self._run(Standalone(last_zxid), task_status)
             return
         ledger = Ledger(self._epochs.accepted, self._epochs.current, last_zxid)
-        peer = Peer(self.sid, ensemble, ledger, self._history, self._timing, self._random)
-        host = self._listen_host if self._listen_host is not None else ensemble.members[self.sid].address.host
-        self._listen_host = host
-        (await self._open_quorum_port(host)).close()  # a port that is taken must be known before it is needed
-        self._mesh = Mesh(self.sid, ensemble, self._network, self._notified)
-        election_port = await self._mesh.listen(host)
+        peer = Peer(self.sid, membership, ledger, self._history, self._timing, self._random)
+        (await self._open_quorum_port()).close()  # a port that is taken must be known before it is needed
+        self._mesh = Mesh(self.sid, membership.committed, self._network, self._notified)
+        self._mesh.configured(membership.last_seen)
+        await self._mesh.listen(self._listen_host)
         try:
             await self._run(peer, task_status)
         finally:
-            election_port.close()
             self._mesh.close()
 
     async def _run(self, peer: Peer | Standalone, task_status: trio.TaskStatus[None]) -> None:
@@ -271,6 +271,8 @@ class Driver:
             self._history_changes += 1
             self.application.rewind(out.rewind)
             self._appended = out.rewind
+        if out.seen is not None or out.activated is not None:
+            self._configure(out)
         if out.persist:
             self._log.append(out.persist)
             self._appended = out.persist[-1][0]
@@ -303,6 +305,14 @@ class Driver:
                 self._mesh.send(sid, note)
         if out.close or out.freeze or out.save or out.disconnect or out.connect or out.listen is not None:
             self._change_links(out)
+
+    def _configure(self, out: Effects) -> None:
+        assert self._mesh is not None
+        assert self._configurations is not None, "a configuration that cannot change has changed"
+        for ensemble, take in ((out.seen, self._configurations.seen), (out.activated, self._configurations.activated)):
+            if ensemble is not None:
+                take(ensemble)
+                self._mesh.configured(ensemble)
 
     def _become(self, out: Effects) -> None:
         for role, epoch in out.became:
@@ -387,9 +397,13 @@ class Driver:
         self.post(LinkOpened(link.number))
         return link
 
-    async def _open_quorum_port(self, host: str) -> Listening:
-        assert self._ensemble is not None
-        port = self._ensemble.members[self.sid].address.quorum_port
+    async def _open_quorum_port(self) -> Listening:
+        assert self._membership is not None
+        member = self._membership.member(self.sid)
+        if member is None:
+            raise OSError("this server is in no configuration")
+        host = member.address.host if self._listen_host is None else self._listen_host
+        port = member.address.quorum_port
         return await self._network.listen(host, port, self._accept, receive_max=RECEIVE_MAX, write_max=WRITE_MAX)
 
     def _listen(self, wanted: bool) -> None:
@@ -401,10 +415,9 @@ class Driver:
             self._nursery.start_soon(self._open)
 
     async def _open(self) -> None:
-        assert self._listen_host is not None
         while self._listening and self._port is None:
             try:
-                port = await self._open_quorum_port(self._listen_host)
+                port = await self._open_quorum_port()
             except OSError as error:
                 log.warning("server %d leads, but its quorum port cannot be opened: %s", self.sid, error)
                 await trio.sleep(LISTEN_RETRY_SECONDS)
@@ -419,8 +432,11 @@ class Driver:
 
     async def _connect(self, leader: int, scope: trio.CancelScope) -> None:
         """Tries until the leader's port opens or the core thinks better of it."""
-        assert self._ensemble is not None
-        address = self._ensemble.members[leader].address
+        assert self._membership is not None
+        member = self._membership.member(leader)
+        if member is None:
+            return  # the core gives up by itself
+        address = member.address
         made: list[QuorumLink] = []
 
         def accept(transport: Transport) -> QuorumLink:

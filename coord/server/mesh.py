@@ -36,6 +36,7 @@ STRANGERS_MAX = 64
 """Connections beyond those of the ensemble's members: observers that nobody configured, and callers of no known name."""
 QUEUED_MAX = 64 * 1024
 """Bytes on their way to a peer, above which newer votes wait for the next repetition."""
+MOVE_RETRY_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 """Between attempts to reach one peer; the election asks again by itself, ever more slowly."""
 
@@ -63,22 +64,42 @@ class Mesh:
         """Election addresses, the ensemble's and those that strangers told."""
         for member in ensemble.members.values():
             self._addresses[member.sid] = (member.address.host, member.address.election_port)
+        self._listen_host: str | None = None
+        self._port: Listening | None = None
+        self._moved = trio.Event()
+        """The configuration gives this server another election address."""
         self._connecting: set[int] = set()
         self._wanted, self._next = trio.open_memory_channel[int](STRANGERS_MAX + len(ensemble.members))
-        host, port = self._addresses[sid]
-        self._header = Header(sid, (f"{bracketed(host)}:{port}",)).encode()
 
-    async def listen(self, host: str) -> Listening:
-        """Opens the election port. Raises OSError."""
-        port = self._addresses[self.sid][1]
+    async def listen(self, host: str | None = None) -> None:
+        """Opens the election port, on `host` or on what the configuration says. Raises OSError."""
+        self._listen_host = host
+        self._port = await self._open()
+
+    async def _open(self) -> Listening:
+        host, port = self._addresses[self.sid]
         return await self._network.listen(
-            host, port, self._accept, receive_max=FRAME_BYTES_MAX + 4, write_max=2 * FRAME_BYTES_MAX
-        )
+            host if self._listen_host is None else self._listen_host, port, self._accept,
+            receive_max=FRAME_BYTES_MAX + 4, write_max=2 * FRAME_BYTES_MAX,
+        )  # fmt: skip
+
+    def configured(self, ensemble: Ensemble) -> None:
+        """A newer configuration: its servers are known from now on, at the addresses that it tells."""
+        self.ensemble = ensemble
+        for member in ensemble.members.values():
+            address = (member.address.host, member.address.election_port)
+            if self._addresses.get(member.sid, address) != address:
+                if member.sid == self.sid:
+                    self._moved.set()
+                elif (link := self.links.pop(member.sid, None)) is not None:
+                    link.transport.close()
+            self._addresses[member.sid] = address
 
     async def run(self) -> None:
         """Connects to peers as votes for them ask for it, and closes callers that say nothing. Runs until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._close_the_silent)
+            nursery.start_soon(self._move)
             async for sid in self._next:
                 nursery.start_soon(self._connect, sid)
 
@@ -95,7 +116,9 @@ class Mesh:
             link.transport.write(frame)
 
     def close(self) -> None:
-        """Closes every connection at once."""
+        """Closes the port, and every connection at once."""
+        if self._port is not None:
+            self._port.close()
         for link in (*self.links.values(), *self._callers):
             link.transport.abort("this server stops")
 
@@ -124,7 +147,8 @@ class Mesh:
             self._connecting.discard(sid)
 
     def _connected(self, sid: int, transport: Transport) -> _Link:
-        transport.write(self._header)
+        host, port = self._addresses[self.sid]
+        transport.write(Header(self.sid, (f"{bracketed(host)}:{port}",)).encode())
         link = _Link(self, transport, sid)
         if sid < self.sid:
             self._adopt(link)
@@ -180,6 +204,21 @@ class Mesh:
         self._callers.discard(link)
         if link.sid is not None and self.links.get(link.sid) is link:
             del self.links[link.sid]
+
+    async def _move(self) -> None:
+        """Opens the election port where a new configuration wants it."""
+        while True:
+            await self._moved.wait()
+            self._moved = trio.Event()
+            before, self._port = self._port, None
+            if before is not None:
+                before.close()
+            while self._port is None and not self._moved.is_set():
+                try:
+                    self._port = await self._open()
+                except OSError as error:
+                    log.warning("server %d: its new election port cannot be opened: %s", self.sid, error)
+                    await trio.sleep(MOVE_RETRY_SECONDS)
 
     async def _close_the_silent(self) -> None:
         while True:

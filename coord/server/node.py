@@ -9,15 +9,14 @@ import trio
 
 from coord.kit.cliutil import StartError
 from coord.kit.host import Host
-from coord.kit.net import Listening
 from coord.store.errors import StoreError
 from coord.store.storage import Storage, StorageOptions
 from coord.tree.acl import Guard
-from coord.tree.tree import Tree
 from coord.zab.timing import Timing
 
-from .clients import WRITE_MAX, Clients
+from .clients import Clients
 from .config import ServerConfig, client_address
+from .configuration import ClientPort, Configuration
 from .driver import Driver
 from .pipeline import Pipeline
 from .state import State
@@ -76,18 +75,21 @@ async def _serve(
     state = State(storage, extended_types=config.extended_types)
     guard = Guard(super_digest=config.super_digest or None, algorithm=config.digest_algorithm, skip=config.skip_acl)
     pipeline = Pipeline(host.wall, config, state, guard, stats)
-    _show_ensemble(host, config, state, pipeline)
     words = Words(config, pipeline, state, stats, host.disk, trio.current_time())
     clients = Clients(config, pipeline, stats, host.wall, words.answer)
     words.connections = clients.connections
+    port = ClientPort(host, config, clients)
+    configuration = Configuration(host, config, state, pipeline, port)
     host.network.on_wakeup(clients.release)
     host.network.on_wakeup(pipeline.wake)  # before the driver's, which carries on what this proposes
     driver = Driver(
         pipeline, storage, storage, storage.epochs, host.network, host.random,
-        sid=config.server_id, ensemble=config.ensemble, timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
+        sid=config.server_id, membership=configuration.membership, configurations=configuration.files,
+        timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
     )  # fmt: skip
     pipeline.replication = driver
-    listening = await _listening(host, config, clients)
+    pipeline.reconfigure = configuration.reconfigure(driver)
+    await _open(port, config)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.expire_sessions)
@@ -95,14 +97,15 @@ async def _serve(
             nursery.start_soon(clients.close_the_silent)
             nursery.start_soon(state.write_snapshots)
             nursery.start_soon(state.purge, config.purge_hours, config.snapshots_kept)
+            nursery.start_soon(port.follow)
             await nursery.start(driver.run)
             log.info("clients are served at %s", client_address(config))
-            task_status.started(listening.port)
+            task_status.started(port.port)
             await stopping.wait()
             await driver.leave()
             nursery.cancel_scope.cancel()
     finally:
-        listening.close()
+        port.close()
         clients.close_all()
 
 
@@ -113,26 +116,9 @@ async def _sweep(host: Host, config: ServerConfig, pipeline: Pipeline) -> None:
     )  # fmt: skip
 
 
-def _show_ensemble(host: Host, config: ServerConfig, state: State, pipeline: Pipeline) -> None:
-    """Keeps the configuration in /zookeeper/config, in this tree and in every one that takes its place."""
-    ensemble = config.ensemble
-    if ensemble is None:
-        return
-    replaced, text = state.on_replaced, ensemble.text().encode()
-
-    def show(tree: Tree) -> None:
-        tree.set_config(text, ensemble.version, host.wall.now_ms())
-        replaced(tree)
-
-    state.on_replaced = show
-    show(state.tree)
-
-
-async def _listening(host: Host, config: ServerConfig, clients: Clients) -> Listening:
+async def _open(port: ClientPort, config: ServerConfig) -> None:
     try:
-        return await host.network.listen(
-            config.client_host, config.client_port, clients.accept, receive_max=config.frame_max + 4, write_max=WRITE_MAX
-        )
+        await port.open()
     except OSError as error:
         key = "clientPortAddress" if error.errno != errno.EADDRINUSE and config.client_host else "clientPort"
         raise StartError(f"{config.path}: {key}: {client_address(config)}: {error.strerror or error}") from error

@@ -18,7 +18,7 @@ from coord.errors import SessionMovedError
 from coord.kit.host import Wall
 from coord.tree.acl import Guard
 from coord.tree.applied import Applied, reply_body
-from coord.tree.decide import Decider, Decision, Request
+from coord.tree.decide import Decider, Decision, Reconfigure, Request
 from coord.tree.reads import Reads
 from coord.tree.sessions import SessionIds, SessionTracker
 from coord.tree.tree import Tree
@@ -67,6 +67,10 @@ class Pipeline:
         self.sessions: dict[int, LocalSession] = {}
         self.outstanding = 0
         self.role = Role.LOOKING
+        self.reconfigure: Reconfigure | None = None
+        """Decides reconfigurations on the leader; None where they are disabled."""
+        self.ensemble = config.ensemble
+        """The configuration in force."""
         self.since = 0.0
         """When it took the role, in trio's seconds."""
         self.on_stop: Callable[[], None] = lambda: None
@@ -233,7 +237,7 @@ class Pipeline:
         if role in DECIDING:
             # Nobody knows when clients were last heard of: every session gets its full timeout again.
             self._tracker = SessionTracker(self._config.tick_ms, trio.current_time(), self.tree.sessions)
-            self._decider = Decider(self.tree, self._tracker, self.guard)
+            self._decider = Decider(self.tree, self._tracker, self.guard, reconfigure=self.reconfigure)
 
     def _drop_everything(self) -> None:
         self.role = Role.LOOKING

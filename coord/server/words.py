@@ -170,7 +170,7 @@ class Words:
         role, sizes = self._pipeline.role, self._stats.proposals
         if role not in PEER_STATES:
             return {}
-        ensemble = self._config.ensemble
+        ensemble = self._pipeline.ensemble
         facts: dict[str, object] = {
             "peer_state": PEER_STATES[role],
             "quorum_size": len(ensemble.voters) if ensemble is not None else 1,
@@ -239,19 +239,19 @@ class Words:
             "clientPortListenBacklog": -1,
             "serverId": config.server_id,
         }
-        if config.ensemble is None:
+        ensemble = self._pipeline.ensemble
+        if ensemble is None:
             return "".join(f"{key}={value}\n" for key, value in facts.items())
-        own = config.ensemble.members[config.server_id]
-        facts |= {
-            "initLimit": config.init_limit,
-            "syncLimit": config.sync_limit,
-            "electionAlg": 3,
-            "electionPort": own.address.election_port,
-            "quorumPort": own.address.quorum_port,
-            "peerType": 0 if own.participant else 1,
-        }
+        own = ensemble.members.get(config.server_id)
+        facts |= {"initLimit": config.init_limit, "syncLimit": config.sync_limit, "electionAlg": 3}
+        if own is not None:  # it may have been removed, and still be there
+            facts |= {
+                "electionPort": own.address.election_port,
+                "quorumPort": own.address.quorum_port,
+                "peerType": 0 if own.participant else 1,
+            }
         lines = "".join(f"{key}={value}\n" for key, value in facts.items())
-        return f"{lines}membership: \n{config.ensemble.text()}"
+        return f"{lines}membership: \n{ensemble.text()}"
 
     def _envi(self, asking: Connection) -> str:
         machine = os.uname()

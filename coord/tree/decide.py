@@ -22,6 +22,7 @@ from coord.errors import (
     NotEmptyError,
     QuotaExceededError,
     ReconfigDisabledError,
+    ReconfigInProgressError,
     RuntimeInconsistencyError,
     UnimplementedError,
 )
@@ -319,9 +320,11 @@ class Decider:
         if self._reconfigure is None:
             raise ReconfigDisabledError
         self._sessions.check(request.session_id, request.owner)
+        if self._changes.get(CONFIG_NODE) is not self._tree.nodes.get(CONFIG_NODE):
+            raise ReconfigInProgressError
+        text = self._reconfigure(record, zxid)
         node = self._node(CONFIG_NODE)
         self._guard.check(node.acl, _WRITE, request.auth, CONFIG_NODE)
-        text = self._reconfigure(record, zxid)
         change = self._changes.update(CONFIG_NODE, node, zxid, node.count())
         change.version = -1
         change.mtime = now_ms

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from coord.wire.election import Notification
 
 from .application import ForwardedRequest, Role, Transaction
+from .quorums import Ensemble
 
 __all__ = ["BODY", "Effects"]
 
@@ -26,6 +27,10 @@ class Effects:
     """Make acceptedEpoch durable. Before `send`, which carries the promise (ACKEPOCH, LEADERINFO)."""
     rewind: int | None = None
     """`Application.rewind`. Before `persist`: what is appended follows this zxid. A sync that is under way counts no more."""
+    seen: Ensemble | None = None
+    """A configuration that may come into force: make it durable. Before `send`, for an ACK says that it is known."""
+    activated: Ensemble | None = None
+    """The configuration that is in force now: make it durable. Before `deliver`, which may carry its transaction."""
     persist: list[Transaction] = field(default_factory=list)
     """Append to the log, then sync it soon and tell by `Synced`. Nothing here waits for that sync: what depends on it
     (an ACK, currentEpoch, a commit) is an effect of `Synced`."""

@@ -17,7 +17,7 @@ from coord.wire.election import Notification
 
 from .application import Role
 from .effects import Effects
-from .quorums import Ensemble
+from .membership import Membership
 
 __all__ = ["FINALIZE_WAIT", "RESEND_MAX", "RESEND_MIN", "Election", "Vote"]
 
@@ -63,12 +63,13 @@ class Ballot(NamedTuple):
 class Election:
     """One server's part in elections, round after round. `elected` is set when it is over."""
 
-    def __init__(self, sid: int, ensemble: Ensemble) -> None:
+    def __init__(self, sid: int, membership: Membership) -> None:
         self.sid = sid
-        self.ensemble = ensemble
+        self.membership = membership
         self.round = 0
         self.elected: Vote | None = None
-        self._config = ensemble.text().encode()
+        self._config = (membership.committed, membership.committed.text().encode())
+        """The configuration in force and its text, which goes with every vote."""
         self._own = self._proposed = Vote(sid, 0, 0)
         self._cast: dict[int, Ballot] = {}
         """By server: the votes of this round."""
@@ -85,7 +86,7 @@ class Election:
         """
         self.elected = None
         self.round += 1
-        voter = self.sid in self.ensemble.voters
+        voter = self.sid in self.membership.committed.voters
         self._own = Vote(self.sid if stands else NOBODY, zxid, epoch) if voter else Vote(NOBODY, NOBODY, NOBODY)
         self._settled.clear()
         self._resend_wait = RESEND_MIN
@@ -93,7 +94,7 @@ class Election:
 
     def notified(self, sid: int, note: Notification, now: float, out: Effects) -> None:
         """A voter's message while this server looks for a leader."""
-        if note.leader not in self.ensemble.voters:
+        if note.leader not in self.membership.voters:
             return
         if note.state == Role.LOOKING:
             self._settled.pop(sid, None)
@@ -119,7 +120,10 @@ class Election:
 
     def answer(self, sid: int, state: Role, vote: Vote, out: Effects) -> None:
         """Tells one server what this one thinks; also for servers that have found their leader."""
-        note = Notification(state, vote.leader, vote.zxid, vote.round, vote.peer_epoch, config=self._config)
+        committed = self.membership.committed
+        if self._config[0] is not committed:
+            self._config = (committed, committed.text().encode())
+        note = Notification(state, vote.leader, vote.zxid, vote.round, vote.peer_epoch, config=self._config[1])
         out.notify.append((sid, note))
 
     @property
@@ -134,14 +138,14 @@ class Election:
     def _propose(self, vote: Vote, now: float, out: Effects) -> None:
         self._proposed = vote
         self._finalize_at = None
-        if self.sid in self.ensemble.voters:
+        if self.sid in self.membership.voters:
             self._cast[self.sid] = Ballot(self.proposed, Role.LOOKING, 0)
         self._resend_at = now + self._resend_wait
         self._tell_all(out)
         self._count(now)
 
     def _tell_all(self, out: Effects) -> None:
-        for sid in sorted(self.ensemble.voters):
+        for sid in sorted(self.membership.voters):
             if sid != self.sid:
                 self.answer(sid, Role.LOOKING, self.proposed, out)
 
@@ -158,16 +162,16 @@ class Election:
         self._count(now)
 
     def _better(self, vote: Vote, than: Vote) -> bool:
-        if self.ensemble.weight(vote.leader) == 0:
+        if self.membership.committed.weight(vote.leader) == 0:
             return False
         return (vote.peer_epoch, vote.zxid, vote.leader) > (than.peer_epoch, than.zxid, than.leader)
 
     def _count(self, now: float) -> None:
         mine = Ballot(self.proposed, Role.LOOKING, 0)
         supporters = self._agreeing(self._cast, mine)
-        if not self.ensemble.is_quorum(supporters):
+        if not self.membership.is_quorum(supporters):
             self._finalize_at = None
-        elif self.ensemble.voters.issubset(supporters):
+        elif self.membership.voters.issubset(supporters):
             self._end(self.proposed)
         elif self._finalize_at is None:
             self._finalize_at = now + FINALIZE_WAIT
@@ -191,7 +195,8 @@ class Election:
             self._end(vote)
 
     def _joinable(self, ballots: Mapping[int, Ballot], ballot: Ballot, round_: int) -> bool:
-        if not self.ensemble.is_quorum(self._agreeing(ballots, ballot)):
+        # the leader that they found has settled which configuration holds; this server may know one that was taken back
+        if not self.membership.committed.is_quorum(self._agreeing(ballots, ballot)):
             return False
         leader = ballot.vote.leader
         if leader == self.sid:

@@ -40,6 +40,7 @@ from .catchup import Diff, Trunc, choose
 from .effects import BODY, Effects
 from .follower import FollowerState, Stage
 from .ledger import Ledger
+from .membership import Membership
 from .quorums import Ensemble
 from .storage import History
 from .timing import Timing
@@ -66,10 +67,10 @@ class Leader:
     """One server's leadership, from its election to the moment `lost` says why it is over."""
 
     def __init__(
-        self, sid: int, ensemble: Ensemble, ledger: Ledger, history: History, timing: Timing, now: float, out: Effects
+        self, sid: int, membership: Membership, ledger: Ledger, history: History, timing: Timing, now: float, out: Effects
     ) -> None:
         self.sid = sid
-        self.ensemble = ensemble
+        self.membership = membership
         self.ledger = ledger
         self.history = history
         self.timing = timing
@@ -91,6 +92,10 @@ class Leader:
         self._since = self._step_since = now
         self._ping_at = now + timing.tick / 2
         self._last_proposed = 0
+        self.successor: int | None = None
+        """Who leads after this server, because of a new configuration; from then on nothing is proposed or committed."""
+        self._reconfiguration = 0
+        """The zxid of the new configuration that is on its way."""
         self.handed_over = False
         """It stepped down because it was asked to, and not because its followers were gone."""
         self._leave_at: float | None = None
@@ -178,6 +183,7 @@ class Leader:
         if batch[-1][0] >= first_of(self.epoch) + COUNTER_MAX:
             self.lost = f"the counter of epoch {self.epoch} is used up"
             return
+        self._configure(batch, out)
         self.ledger.append(batch, out)
         if self._followers:
             data = encode_proposals(batch)
@@ -187,7 +193,7 @@ class Leader:
     @property
     def leaving(self) -> bool:
         """Nothing more is proposed: this leader steps down as soon as others have all that it has."""
-        return self._leave_at is not None
+        return self._leave_at is not None or self.successor is not None
 
     def leave(self, now: float) -> None:
         """Steps down once what was proposed is committed and in the log of every follower that serves."""
@@ -221,7 +227,7 @@ class Leader:
         if self.serving or now - self._since < QUORUM_GRACE:
             return
         here = {self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is not Stage.GREETING)}
-        if sid not in here and not self.ensemble.is_quorum(here):
+        if sid not in here and not self.membership.is_quorum(here):
             self.lost = f"only servers {sorted(here)} came, and server {sid} still looks for a leader"
 
     def tick(self, now: float, out: Effects) -> None:
@@ -229,9 +235,11 @@ class Leader:
         if not self.serving and now - self._step_since >= self.timing.init_timeout:
             self.lost = "no quorum of followers came within initLimit"
             return
+        if self.successor is not None and self._leave_at is None:
+            self._leave_at = now + HAND_OVER_SECONDS  # the followers leave by themselves; this is for those that do not
         if self._leave_at is not None and now >= self._leave_at:
             self.handed_over = True
-            self.lost = "it is about to be stopped"
+            self.lost = "it is about to be stopped" if self.successor is None else "a new configuration wants another leader"
             return
         proposed = self.ledger.logged if self.serving else 0
         for learner in list(self.learners.values()):
@@ -269,12 +277,12 @@ class Leader:
         info = LearnerInfo.parse(packet.data)
         if info.protocol_version < PROTOCOL_VERSION:
             raise JuteError(f"server {info.sid} speaks a protocol from before ZooKeeper 3.4")
-        if info.config_version > self.ensemble.version:
+        if info.config_version > self.membership.committed.version:
             raise JuteError(f"server {info.sid} knows a newer configuration, {info.config_version:x}")
         for other in list(self.learners.values()):
             if other.sid == info.sid and other is not learner:
                 self._refuse(other, f"server {info.sid} connected anew", out)
-        learner.greeted(info.sid, packet.type == PacketType.OBSERVERINFO, info.sid in self.ensemble.voters, now)
+        learner.greeted(info.sid, packet.type == PacketType.OBSERVERINFO, info.sid in self.membership.voters, now)
         accepted = epoch_of(packet.zxid)
         self.ledger.highest_promise = max(self.ledger.highest_promise, accepted)
         if self.epoch:
@@ -289,12 +297,13 @@ class Leader:
         self._maybe_choose_epoch(now, out)
 
     def _maybe_choose_epoch(self, now: float, out: Effects) -> None:
-        if not self.ensemble.is_quorum(self._greeted):
+        if not self.membership.is_quorum(self._greeted):
             return
         self.epoch = self._next_epoch
         self._step_since = now
         self.ledger.accepted_epoch = out.accepted_epoch = self.epoch
         self._last_proposed = first_of(self.epoch)
+        self.membership.founded(self._last_proposed, out)
         for learner in self.learners.values():
             if learner.stage is Stage.WAITING:
                 self._announce(learner, now, out)
@@ -326,7 +335,7 @@ class Leader:
             self._maybe_elected(now, out)
 
     def _maybe_elected(self, now: float, out: Effects) -> None:
-        if not self.ensemble.is_quorum(self._promised):
+        if not self.membership.is_quorum(self._promised):
             return
         self._elected = True
         self._step_since = now
@@ -359,7 +368,7 @@ class Leader:
             parts.append(encode_commits((entry[0],)))
         if not learner.observer:
             parts.append(encode_proposals(self.ledger.pending))
-        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), self.ensemble.text().encode()))
+        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), self.membership.last_seen.text().encode()))
         out.send.append((learner.link, b"".join(parts)))
         learner.acked = self.ledger.delivered
         learner.enter(Stage.SYNCING, now)
@@ -383,9 +392,11 @@ class Leader:
             self._maybe_establish(out)
 
     def _maybe_establish(self, out: Effects) -> None:
-        if self._own_history_durable and self.ensemble.is_quorum(self._serving_sids()):
+        if self._own_history_durable and self.membership.is_quorum(self._serving_sids()):
             self.serving = True
             out.became.append((Role.LEADING, self.epoch))
+            # with the epoch the newest configuration that its history knows of is in force
+            self._reconfigured(self.membership.last_seen, self._designated(self.membership.last_seen, 0), out)
             for learner in self.learners.values():
                 if learner.stage is Stage.SERVING:
                     out.send.append((learner.link, _UPTODATE))
@@ -405,14 +416,27 @@ class Leader:
 
     def _advance(self, out: Effects) -> None:
         """Commits what a quorum has logged, in order."""
+        if self.successor is not None:
+            return
         positions = {self.sid: self.ledger.synced}
         for learner in self.learners.values():
             if learner.votes and learner.stage is Stage.SERVING:
                 positions[learner.sid] = learner.acked
-        agreed = self.ensemble.agreed(positions)
+        agreed = self.membership.agreed(positions)
         if agreed <= self.ledger.delivered:
             return
-        batch = self.ledger.deliver_to(agreed, out)
+        if self._reconfiguration <= self.ledger.delivered or self._reconfiguration > agreed:
+            self._commit(agreed, out)
+        else:
+            self._commit_reconfiguration(out)
+            self._advance(out)  # what follows needs a quorum of the new configuration alone
+        self._answer_syncs(out)
+
+    def _commit(self, zxid: int, out: Effects) -> None:
+        """Commits up to and including `zxid`."""
+        batch = self.ledger.deliver_to(zxid, out)
+        if not batch:
+            return
         if self._followers:
             commits = encode_commits([zxid for zxid, _ in batch])
             for link in self._followers:
@@ -421,7 +445,6 @@ class Leader:
             informs = encode_proposals(batch, PacketType.INFORM)
             for link in self._observers:
                 out.send.append((link, informs))
-        self._answer_syncs(out)
 
     def _answer_syncs(self, out: Effects) -> None:
         if not self._syncs:
@@ -430,7 +453,7 @@ class Leader:
         for learner in self.learners.values():
             if learner.votes and learner.stage is Stage.SERVING:
                 answered[learner.sid] = learner.answered
-        confirmed = self.ensemble.agreed(answered)
+        confirmed = self.membership.agreed(answered)
         while self._syncs and self._syncs[0][0] <= self.ledger.delivered and self._syncs[0][1] <= confirmed:
             self._answer_sync(self._syncs.popleft()[2], out)
 
@@ -460,6 +483,52 @@ class Leader:
         if counter_of(packet.zxid):
             raise JuteError(f"an ACK of {show(packet.zxid)} with data")
 
+    # the ensemble changes
+
+    def synced_sids(self) -> list[int]:
+        """The servers whose logs are this leader's: its own, and those of followers in sync, with or without a vote."""
+        return [self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer)]
+
+    def _configure(self, batch: list[Transaction], out: Effects) -> None:
+        """Looks for a new configuration among proposals: they need a quorum of it too, itself included."""
+        if zxid := self.membership.see_proposed(batch, out):
+            self._reconfiguration = zxid
+            self._count_voters()
+
+    def _commit_reconfiguration(self, out: Effects) -> None:
+        """The old and the new configuration have agreed: from here on the new one is in force."""
+        zxid = self._reconfiguration
+        self._commit(zxid - 1, out)
+        ((_, data),) = self.ledger.deliver_to(zxid, out)
+        ensemble = self.membership.last_seen
+        designated = self._designated(ensemble, zxid)
+        leader = designated.to_bytes(8, "big", signed=True)
+        activate = encode_packet(PacketType.COMMITANDACTIVATE, zxid, leader)
+        inform = encode_packet(PacketType.INFORMANDACTIVATE, zxid, leader + data)
+        out.send += [(link, activate) for link in self._followers]
+        out.send += [(link, inform) for link in self._observers]
+        self._reconfigured(ensemble, designated, out)
+
+    def _designated(self, ensemble: Ensemble, zxid: int) -> int:
+        """Who leads in a configuration: this server, if it is a voter there at the same address; otherwise the voter
+        with the longest log among those that have `zxid`."""
+        now, then = self.membership.committed.members.get(self.sid), ensemble.members.get(self.sid)
+        if then is not None and then.participant and (now is None or now.addresses == then.addresses):
+            return self.sid
+        there = [lr for lr in self.learners.values() if lr.stage is Stage.SERVING and lr.sid in ensemble.voters]
+        candidates = [(lr.acked, lr.sid) for lr in there if lr.sid != self.sid and not lr.observer and lr.acked >= zxid]
+        return max(candidates)[1] if candidates else self.sid
+
+    def _reconfigured(self, ensemble: Ensemble, designated: int, out: Effects) -> None:
+        self.membership.activate(ensemble, out)
+        self._count_voters()
+        if designated != self.sid:
+            self.successor = designated
+
+    def _count_voters(self) -> None:
+        for learner in self.learners.values():
+            learner.votes = learner.sid in self.membership.voters and not learner.observer
+
     # learners come and go
 
     def _refuse(self, learner: FollowerState, reason: str, out: Effects) -> None:
@@ -472,7 +541,7 @@ class Leader:
         self._observers = [learner.link for learner in taking_part if learner.observer]
 
     def _check_quorum(self) -> None:
-        if self.serving and not self.ensemble.is_quorum(self._serving_sids()):
+        if self.serving and not self.membership.is_quorum(self._serving_sids()):
             self.lost = f"only servers {sorted(self._serving_sids())} are left, which is no quorum"
 
 

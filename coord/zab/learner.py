@@ -34,6 +34,8 @@ from coord.wire.quorum import (
 from .application import ForwardedRequest, Role, Transaction
 from .effects import Effects
 from .ledger import Ledger
+from .membership import Membership, configurations, parse_configuration
+from .quorums import Ensemble
 from .timing import Timing
 from .zxid import counter_of, epoch_of, first_of, show
 
@@ -41,6 +43,8 @@ __all__ = ["CONNECT_TIMEOUT", "UNLOGGED_BYTES_MAX", "Learner", "Phase"]
 
 CONNECT_TIMEOUT = 1.0
 """Seconds to reach the leader that the election named; it opens its port at the end of its own election."""
+REPLY_SECONDS = 0.01
+"""Between a new configuration that makes this server leave its leader and that: the replies are out by then."""
 UNLOGGED_BYTES_MAX = 256 * 1024 * 1024
 """Proposals that may arrive while a snapshot is being saved; beyond it the leader is left, to begin anew."""
 
@@ -68,13 +72,13 @@ class Learner:
     """One server under one leader, from its election to the moment `lost` says why it is over."""
 
     def __init__(
-        self, sid: int, leader: int, role: Role, config_version: int, ledger: Ledger, timing: Timing, now: float, out: Effects
+        self, sid: int, leader: int, membership: Membership, ledger: Ledger, timing: Timing, now: float, out: Effects
     ) -> None:
-        """role: FOLLOWING or OBSERVING."""
         self.sid = sid
         self.leader = leader
-        self.role = role
-        self.config_version = config_version
+        self.role = membership.role(sid)
+        """FOLLOWING or OBSERVING."""
+        self.membership = membership
         self.ledger = ledger
         self.timing = timing
         self.lost: str | None = None
@@ -92,6 +96,12 @@ class Learner:
         """The end of the log that NEWLEADER stands for."""
         self._acked = 0
         """Proposals up to here need no ACK any more."""
+        self._brought: Ensemble | None = None
+        """The configuration that NEWLEADER brought, in force once the epoch is."""
+        self.successor: int | None = None
+        """Whom to join when this is over, without an election: a new configuration says so."""
+        self._leave_at = inf
+        """When to leave because of a new configuration."""
         out.connect = leader
 
     # what the driver tells
@@ -104,7 +114,7 @@ class Learner:
         self.link = link
         self._enter(Phase.GREETING, now)
         kind = PacketType.FOLLOWERINFO if self.role is Role.FOLLOWING else PacketType.OBSERVERINFO
-        info = LearnerInfo(self.sid, PROTOCOL_VERSION, self.config_version)
+        info = LearnerInfo(self.sid, PROTOCOL_VERSION, self.membership.committed.version)
         out.send.append((link, encode_packet(kind, first_of(self.ledger.accepted_epoch), info.encode())))
 
     def closed(self, link: int, reason: str) -> None:
@@ -166,7 +176,9 @@ class Learner:
 
     def tick(self, now: float, out: Effects) -> None:
         """Gives up a leader that is silent for too long."""
-        if now >= self.deadline():
+        if now >= self._leave_at:
+            self.lost = "a new configuration wants another leader, or another role for this server"
+        elif now >= self.deadline():
             self.lost = f"leader {self.leader} was silent for too long in phase {self.phase.name}"
 
     def deadline(self) -> float:
@@ -175,6 +187,8 @@ class Learner:
             return self.heard + CONNECT_TIMEOUT
         if self.phase is Phase.HARDENING:
             return inf  # it is the leader that waits now, for this server's disk
+        if self._leave_at < inf:
+            return self._leave_at
         if self.phase is Phase.SERVING:
             return self.heard + self.timing.sync_timeout
         return self.heard + self.timing.init_timeout
@@ -247,17 +261,35 @@ class Learner:
 
     def _activate(self, packet: Packet, now: float, out: Effects) -> None:
         """The commit of a new configuration."""
+        if packet.data is None or len(packet.data) < 8:
+            raise JuteError("COMMITANDACTIVATE without a leader")
+        entries = [*self.ledger.pending, *self._unlogged]
         self._commit(packet.zxid, out)
+        self._reconfigured([entry for entry in entries if entry[0] == packet.zxid], packet.data, now, out)
 
     def _inform_activate(self, packet: Packet, now: float, out: Effects) -> None:
         if packet.data is None or len(packet.data) < 8:
             raise JuteError("INFORMANDACTIVATE without a leader")
-        self._log([(packet.zxid, packet.data[8:])], out)
+        entries = [(packet.zxid, packet.data[8:])]
+        self._log(entries, out)
         self._commit(packet.zxid, out)
+        self._reconfigured(entries, packet.data, now, out)
+
+    def _reconfigured(self, entries: list[Transaction], data: bytes, now: float, out: Effects) -> None:
+        """The configuration in a committed transaction is in force. data: begins with the leader that it wants."""
+        for _, ensemble in configurations(entries):
+            if self.membership.activate(ensemble, out):
+                designated = int.from_bytes(data[:8], "big", signed=True)
+                if designated != self.leader or self.membership.role(self.sid) is not self.role:
+                    self.successor = designated
+                    self._leave_at = now + REPLY_SECONDS
 
     def _new_leader(self, packet: Packet, now: float, out: Effects) -> None:
         if packet.zxid != first_of(self.epoch):
             raise JuteError(f"NEWLEADER {show(packet.zxid)}, and its epoch is {self.epoch}")
+        if self.membership.enabled and packet.data:
+            self._brought = parse_configuration(packet.data)
+            self.membership.see(self._brought, out)
         self._newleader_needs = self._end()
         self._enter(Phase.HARDENING, now)
         self._maybe_acknowledge_new_leader(now, out)
@@ -278,6 +310,20 @@ class Learner:
         out.became.append((self.role, self.epoch))
         self.ledger.deliver_to(self._committed, out)
         out.send.append((self.link, encode_packet(PacketType.ACK, first_of(self.epoch))))
+        if self._brought is not None and all(zxid != self._brought.version for zxid, _ in self.ledger.pending):
+            self._join_configuration(self._brought, now, out)
+
+    def _join_configuration(self, ensemble: Ensemble, now: float, out: Effects) -> None:
+        """With the epoch the configuration that NEWLEADER told is in force, unless it is still being voted on. A leader
+        whose last act it was leads no more."""
+        before = self.membership.committed.members.get(self.leader)
+        if not self.membership.activate(ensemble, out):
+            return
+        after = ensemble.members.get(self.leader)
+        stays = after is not None and after.participant and (before is None or before.addresses == after.addresses)
+        if not stays or self.membership.role(self.sid) is not self.role:
+            self.successor = self.leader if stays else None
+            self._leave_at = now + REPLY_SECONDS
 
     def _ping(self, packet: Packet, now: float, out: Effects) -> None:
         # before the ACK of NEWLEADER the leader expects no other packet
@@ -309,6 +355,7 @@ class Learner:
             first = entries[0][0]
         if first != end + 1 and (epoch_of(first) == epoch_of(end) or counter_of(first) != 1):
             raise JuteError(f"proposal {show(first)} behind {show(end)}: something is missing in between")
+        self.membership.see_proposed(entries, out)
         if not self.saving:
             self.ledger.append(entries, out)
             return

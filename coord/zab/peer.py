@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from coord.wire.election import Notification
+from coord.wire.jute import JuteError
 
 from .application import Role
 from .effects import Effects
@@ -37,7 +38,7 @@ from .events import (
 from .leader import Leader
 from .learner import Learner
 from .ledger import Ledger
-from .quorums import Ensemble
+from .membership import Membership, config_version, parse_configuration
 from .storage import History
 from .timing import Timing
 
@@ -63,10 +64,10 @@ class Peer:
     """The composite of election, leader and learner."""
 
     def __init__(
-        self, sid: int, ensemble: Ensemble, ledger: Ledger, history: History, timing: Timing, random: Random
+        self, sid: int, membership: Membership, ledger: Ledger, history: History, timing: Timing, random: Random
     ) -> None:
         self.sid = sid
-        self.ensemble = ensemble
+        self.membership = membership
         self.ledger = ledger
         self.history = history
         self.timing = timing
@@ -74,7 +75,7 @@ class Peer:
         self.reason = "just started"
         """Why this server looks for a leader."""
         self._random = random
-        self._election = Election(sid, ensemble)
+        self._election = Election(sid, membership)
         self._vote = Vote(sid, ledger.logged, ledger.current_epoch)
         """The vote that elected the present leader."""
         self._leading: Leader | None = None
@@ -164,11 +165,10 @@ class Peer:
         self._vote = vote
         if vote.leader == self.sid:
             self._become(Role.LEADING)
-            self._leading = Leader(self.sid, self.ensemble, self.ledger, self.history, self.timing, now, out)
+            self._leading = Leader(self.sid, self.membership, self.ledger, self.history, self.timing, now, out)
             return
-        self._become(Role.FOLLOWING if self.sid in self.ensemble.voters else Role.OBSERVING)
-        version = self.ensemble.version
-        self._learning = Learner(self.sid, vote.leader, self.role, version, self.ledger, self.timing, now, out)
+        self._become(self.membership.role(self.sid))
+        self._learning = Learner(self.sid, vote.leader, self.membership, self.ledger, self.timing, now, out)
 
     def _look(self, reason: str, now: float, out: Effects) -> None:
         role = self._leading or self._learning
@@ -191,7 +191,15 @@ class Peer:
             rest = min(REST_MIN * 2**self._failures, REST_MAX) * (0.5 + self._random.random() / 2)
         self._rest_until = now + rest
         if rest == 0.0 and not self._saving and not self.left:
+            self._next(role.successor, now, out)
+
+    def _next(self, successor: int | None, now: float, out: Effects) -> None:
+        """The next leader: the one that a new configuration designates, or whoever is elected."""
+        if successor is None or self.membership.member(successor) is None:
             self._elect(now, out)
+        else:
+            self._rest_until = inf
+            self._join(Vote(successor, self.ledger.logged, self.ledger.current_epoch, self._vote.round), now, out)
 
     def _elect(self, now: float, out: Effects) -> None:
         self._rest_until = inf
@@ -215,7 +223,9 @@ class Peer:
 
     def _notified(self, event: Notified, now: float, out: Effects) -> None:
         sid, note = event
-        if sid not in self.ensemble.voters:
+        if self.role is Role.LOOKING and self._adopted(note, now, out):
+            return
+        if sid not in self.membership.voters:
             vote = self._election.proposed if self.role is Role.LOOKING else self._vote
             self._election.answer(sid, self.role, vote, out)
         elif self._electing:
@@ -227,6 +237,19 @@ class Peer:
             self._election.answer(sid, self.role, self._vote, out)
             if self._leading is not None:
                 self._leading.looking(sid, now)
+
+    def _adopted(self, note: Notification, now: float, out: Effects) -> bool:
+        """Whether a newer configuration came with a vote: the election begins anew in it."""
+        membership = self.membership
+        if not membership.enabled or config_version(note.config) <= membership.committed.version:
+            return False
+        try:
+            adopted = membership.activate(parse_configuration(note.config), out)
+        except JuteError:
+            return False
+        if adopted and self._electing:
+            self._elect(now, out)
+        return adopted
 
     def _link_opened(self, event: LinkOpened, now: float, out: Effects) -> None:
         if self._leading is None:

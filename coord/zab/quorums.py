@@ -100,7 +100,8 @@ class Ensemble:
         lines = [f"server.{sid}={self.members[sid]}" for sid in sorted(self.members)]
         lines += [f"group.{gid}=" + ":".join(map(str, sorted(self.groups[gid]))) for gid in sorted(self.groups)]
         if self.groups:
-            lines += [f"weight.{sid}={self.weight(sid)}" for sid in sorted(self.members)]
+            weighed = self.voters.union(self.weights)
+            lines += [f"weight.{sid}={self.weight(sid)}" for sid in sorted(weighed)]
         lines.append(f"version={self.version:x}")
         return "\n".join(lines)
 

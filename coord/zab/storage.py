@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
 from .application import Transaction
+from .quorums import Ensemble
 
-__all__ = ["Epochs", "History", "TransactionLog"]
+__all__ = ["Configurations", "Epochs", "History", "TransactionLog"]
 
 
 class TransactionLog(Protocol):
@@ -36,6 +37,16 @@ class Epochs(Protocol):
     """The newest epoch that this server promised to a leader."""
     current: int
     """The newest epoch whose beginning (the leader's whole history) this server has."""
+
+
+class Configurations(Protocol):
+    """Where the ensemble's configuration is kept when it may change. Both return when it is durable, and raise OSError."""
+
+    def seen(self, ensemble: Ensemble) -> None:
+        """A configuration may come into force. It takes the place of one that was seen before."""
+
+    def activated(self, ensemble: Ensemble) -> None:
+        """A configuration is in force."""
 
 
 class History(Protocol):

@@ -26,6 +26,7 @@ from coord.zab.events import (
     Synced,
 )
 from coord.zab.ledger import Ledger
+from coord.zab.membership import Membership
 from coord.zab.peer import Peer
 from coord.zab.zxid import counter_of, epoch_of
 
@@ -131,7 +132,7 @@ class Server:
         self._cuts: dict[int, Snapshot] = {}
         ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
         random = Random(f"{world.seed}/{sid}/{world.now}")
-        self.peer = Peer(sid, world.ensemble, ledger, disk, world.options.timing, random)
+        self.peer = Peer(sid, Membership(world.ensemble), ledger, disk, world.options.timing, random)
 
     def start(self) -> None:
         """Begins to look for a leader."""

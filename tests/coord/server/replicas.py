@@ -14,6 +14,7 @@ import trio
 from coord.kit.tcp import TcpNetwork, open_network
 from coord.server.driver import Driver
 from coord.zab.application import ForwardedRequest, Role, Transaction
+from coord.zab.membership import Membership
 from coord.zab.quorums import Address, Ensemble, Member
 from coord.zab.timing import Timing
 
@@ -248,7 +249,7 @@ class Replica:
     async def _drive(self, network: TcpNetwork, task_status: trio.TaskStatus[None]) -> None:
         self.driver = self.application.driver = Driver(
             self.application, self.disk, self.disk, self.disk, network, Random(self.sid),
-            sid=self.sid, ensemble=self.ensemble, timing=self.timing,
+            sid=self.sid, membership=self.ensemble and Membership(self.ensemble), timing=self.timing,
         )  # fmt: skip
         try:
             await self.driver.run(task_status=task_status)

@@ -32,12 +32,11 @@ class Party:
         self.port = ensemble.members[sid].address.election_port
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        listening = await self.mesh.listen("127.0.0.1")
+        await self.mesh.listen("127.0.0.1")
         task_status.started()
         try:
             await self.mesh.run()
         finally:
-            listening.close()
             self.mesh.close()
 
 

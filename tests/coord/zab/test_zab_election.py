@@ -13,6 +13,7 @@ from coord.wire.election import Notification
 from coord.zab.application import Role
 from coord.zab.effects import Effects
 from coord.zab.election import EMPTY, FINALIZE_WAIT, RESEND_MAX, RESEND_MIN, Election, Vote
+from coord.zab.membership import Membership
 from coord.zab.quorums import Address, Ensemble, Member, majority
 
 THREE = majority([1, 2, 3])
@@ -28,7 +29,7 @@ def note(state: int, leader: int, zxid: int = 0, round_: int = 1, epoch: int = 0
 def started(sid: int = 1, ensemble: Ensemble = THREE, zxid: int = 0, epoch: int = 0) -> tuple[Election, Effects]:
     """A server in its first round."""
     out = Effects()
-    election = Election(sid, ensemble)
+    election = Election(sid, Membership(ensemble))
     election.start(zxid, epoch, 0.0, out)
     return election, out
 
@@ -216,7 +217,7 @@ def test_all_come_to_the_same_best_vote(seed: int, size: int, zxids: list[int]) 
     random = Random(seed)
     ensemble = majority(range(1, size + 1))
     best = max(range(1, size + 1), key=lambda sid: (zxids[sid - 1], sid))
-    elections = {sid: Election(sid, ensemble) for sid in range(1, size + 1)}
+    elections = {sid: Election(sid, Membership(ensemble)) for sid in range(1, size + 1)}
     flying: list[tuple[int, int, Notification]] = []
 
     def spread(sid: int, out: Effects) -> None:

@@ -32,6 +32,7 @@ from coord.zab.events import (
     Synced,
 )
 from coord.zab.ledger import Ledger
+from coord.zab.membership import Membership
 from coord.zab.peer import REST_MAX, Peer
 from coord.zab.quorums import Ensemble, majority
 from tests.coord.zab.zab_play import OBSERVED, THREE, TIMING, NoHistory, packet, said, transactions, z
@@ -41,7 +42,7 @@ LOOKING, FOLLOWING, LEADING = 0, 1, 2
 
 def peer(sid: int = 1, ensemble: Ensemble = THREE, last_zxid: int = 0) -> Peer:
     """A server that just started."""
-    made = Peer(sid, ensemble, Ledger(0, 0, last_zxid), NoHistory(), TIMING, Random(1))
+    made = Peer(sid, Membership(ensemble), Ledger(0, 0, last_zxid), NoHistory(), TIMING, Random(1))
     made.start(0.0)
     return made
 
@@ -53,7 +54,7 @@ def vote(leader: int, state: int = LOOKING, round_: int = 1, epoch: int = 0) -> 
 
 def elect(server: Peer, leader: int, now: float = 0.0) -> Effects:
     """All others want this leader."""
-    others = sorted(server.ensemble.voters - {server.sid})
+    others = sorted(server.membership.voters - {server.sid})
     return server.handle([Notified(sid, vote(leader, round_=server._election.round)) for sid in others], now)
 
 
@@ -86,7 +87,7 @@ def leading() -> Peer:
 
 def test_it_starts_by_looking() -> None:
     """Its vote goes to all other voters."""
-    server = Peer(1, THREE, Ledger(2, 2, z(2, 5)), NoHistory(), TIMING, Random(1))
+    server = Peer(1, Membership(THREE), Ledger(2, 2, z(2, 5)), NoHistory(), TIMING, Random(1))
     out = server.start(0.0)
 
     assert [(sid, note.leader, note.zxid, note.peer_epoch) for sid, note in out.notify] == [(2, 1, z(2, 5), 2), (3, 1, z(2, 5), 2)]
@@ -106,7 +107,7 @@ def test_the_elected_leads_and_the_others_follow() -> None:
 
 def test_a_server_of_one_leads_at_once() -> None:
     """Election, epoch and establishment, with nobody to ask."""
-    server = Peer(1, majority([1]), Ledger(3, 3, 0), NoHistory(), TIMING, Random(1))
+    server = Peer(1, Membership(majority([1])), Ledger(3, 3, 0), NoHistory(), TIMING, Random(1))
     out = server.start(0.0)
 
     assert (out.accepted_epoch, out.current_epoch) == (4, 4)

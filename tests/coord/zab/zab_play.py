@@ -10,6 +10,7 @@ from coord.zab.effects import BODY, Effects
 from coord.zab.leader import Leader
 from coord.zab.learner import Learner
 from coord.zab.ledger import Ledger
+from coord.zab.membership import Membership
 from coord.zab.quorums import Address, Ensemble, Member, majority
 from coord.zab.timing import Timing
 from coord.zab.zxid import first_of
@@ -62,7 +63,7 @@ class LeaderPlay:
             self.ledger.synced = self.ledger.logged
             self.ledger.deliver_to(self.ledger.logged, Effects())
         self.out = Effects()
-        self.leader = Leader(3, ensemble, self.ledger, NoHistory(), TIMING, 0.0, self.out)
+        self.leader = Leader(3, Membership(ensemble), self.ledger, NoHistory(), TIMING, 0.0, self.out)
 
     def hear(self, link: int, *messages: Message) -> Effects:
         """A learner speaks."""
@@ -123,7 +124,8 @@ class LearnerPlay:
             self.ledger.append(log, Effects())
             self.ledger.synced = self.ledger.logged
         self.out = Effects()
-        self.learner = Learner(1, 3, role, 0, self.ledger, TIMING, 0.0, self.out)
+        members = {sid: Member(sid, (Address("", 0, 0),), sid != 1 or role is Role.FOLLOWING) for sid in (1, 2, 3)}
+        self.learner = Learner(1, 3, Membership(Ensemble(members)), self.ledger, TIMING, 0.0, self.out)
 
     def connect(self) -> Effects:
         """The connection stands."""
