@@ -450,11 +450,11 @@ class Cables:
                 del self.holding[pipe]
                 pipe.release()
 
-    def reset_connections(self, share: float) -> None:
-        """Tears some of the connections that stand; both ends hear of it."""
-        for network in list(self.networks.values()):
+    def reset_connections(self, share: float, names: set[str]) -> None:
+        """Tears some of the connections that stand and begin at these machines; both ends hear of it."""
+        for name, network in list(self.networks.items()):
             for transport in list(network.transports):
-                if self.random.random() < share:
+                if name in names and self.random.random() < share:
                     self.reset(transport, transport.other.pipe.path)
                     self.reset(transport.other, transport.pipe.path)
 

@@ -23,10 +23,10 @@ from random import Random
 import trio
 
 from coord.client import Client
-from coord.client.nurseries import flat_nursery, gather
 from coord.errors import CoordError
 from coord.kit.cliutil import StartError
 from coord.kit.host import Host
+from coord.kit.nurseries import flat_nursery, gather
 from coord.server.config import read_config
 from coord.server.node import run as run_node
 from tests.sim import virtual
@@ -413,10 +413,13 @@ class TrioWorld:
             if self.random.random() < 0.5 and not machine.up:
                 self._start(machine)
 
+    def _client_names(self) -> list[str]:
+        return [f"10.0.1.{number}" for number in range(1, self.options.clients + 1)]
+
     async def _cut(self) -> None:
         random = self.random
         names = [machine.name for machine in self.machines]
-        everybody = [*names, *(f"10.0.1.{number}" for number in range(1, self.options.clients + 1))]
+        everybody = [*names, *self._client_names()]
         kind = random.choice(("both ways", "one way", "one link", "isolated"))
         some = set(random.sample(names, random.randint(1, max(1, len(names) // 2))))
         if kind == "isolated":
@@ -436,8 +439,10 @@ class TrioWorld:
         self.cables.slow.clear()
 
     async def _reset(self) -> None:
-        self.trace("connections are reset")
-        self.cables.reset_connections(self.random.choice((0.1, 0.5, 1.0)))
+        random = self.random
+        names = self._client_names() if random.random() < 0.6 else [machine.name for machine in self.machines]
+        self.trace(f"connections are reset: {names}")
+        self.cables.reset_connections(random.choice((0.1, 0.5, 1.0)), set(names))
 
     async def _lag(self) -> None:
         """A direction is slow, up to what timeouts do not bear."""
