@@ -50,9 +50,12 @@ class WatchRemoval:
 
 
 class Call:
-    """One request. `path` is for error messages, `owner` is whatever the driver wants to find again with the reply."""
+    """One request. `path` is for error messages, `owner` is whatever the driver wants to find again with the reply.
 
-    __slots__ = ("op", "owner", "path", "payload", "watch", "xid")
+    then: the next request, which is worth nothing if this one fails.
+    """
+
+    __slots__ = ("op", "owner", "path", "payload", "then", "watch", "xid")
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Call:
         self.path = path
         self.watch = watch
         self.owner = owner
+        self.then: Call | None = None
         self.xid = 0
 
 

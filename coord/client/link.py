@@ -15,6 +15,7 @@ import outcome
 import trio
 
 from coord.errors import CoordError, error_of
+from coord.wire.ops import OpCode
 
 from .calls import Call, Credentials, Fired, Reply, StateChanged, Watch, WatchRemoval
 from .failures import ConnectFailedError, RequestTooLargeError, words_of
@@ -95,10 +96,16 @@ class Link:
     # For the operations
 
     async def call(
-        self, op: int, payload: bytes, path: str | None = None, watch: Watch | WatchRemoval | None = None
+        self,
+        op: int,
+        payload: bytes,
+        path: str | None = None,
+        watch: Watch | WatchRemoval | None = None,
+        sync: bytes | None = None,
     ) -> memoryview:
         """Sends a request and waits for its reply's record. Raises CoordError.
 
+        sync: a SyncRequest to be sent before it, in the same piece; what goes wrong with that is raised too.
         Cancelled, it is withdrawn if it was not sent yet; if it was, the server may still carry it out.
         """
         if len(payload) > self._request_max:
@@ -108,6 +115,10 @@ class Link:
         while session.full:
             await self._room.park()
         call = Call(op, payload, path, watch, trio.lowlevel.current_task())
+        if sync is not None:
+            before = Call(OpCode.SYNC, sync, path)
+            before.then = call
+            session.submit(before)
         session.submit(call)
         self._writer.set()
         reply: memoryview = await trio.lowlevel.wait_task_rescheduled(partial(self._withdraw, call))
@@ -284,9 +295,13 @@ class Link:
 
     def _finish_call(self, reply: Reply) -> None:
         call = reply.call
+        if call.then is not None and reply.err:
+            call = call.then
         task = call.owner
         if task is None:
             return
+        if call is not reply.call:
+            self.session.forget(call)
         call.owner = None
         assert isinstance(task, trio.lowlevel.Task)
         if reply.err == 0:

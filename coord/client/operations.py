@@ -143,53 +143,60 @@ class Operations:
         """Lets the server catch up with the leader, so that reads that follow see what was written before."""
         await self._ask(OpCode.SYNC, SyncRequest(self._chroot.full(path)), path)
 
-    # Reading
+    # Reading. With sync=True a read is linearizable: it sees every write that was acknowledged, to anybody, before it
+    # began, also where the leader has changed. It costs no round trip more than the sync. See docs/reads.md.
 
-    async def exists(self, path: str, watch: Watcher | None = None) -> Stat | None:
+    async def exists(self, path: str, watch: Watcher | None = None, *, sync: bool = False) -> Stat | None:
         """The node's Stat, or None. The watch tells of its creation, change or deletion, once."""
         request = ExistsRequest(self._chroot.full(path), watch is not None)
+        watching = self._watch(Kind.DATA, request.path, watch)
         try:
-            reply = await self._ask(OpCode.EXISTS, request, path, self._watch(Kind.DATA, request.path, watch))
+            reply = await self._ask(OpCode.EXISTS, request, path, watching, sync=sync)
         except NoNodeError:
             return None
         return _decode(ExistsResponse, reply, path).stat
 
-    async def get(self, path: str, watch: Watcher | None = None) -> tuple[bytes, Stat]:
+    async def get(self, path: str, watch: Watcher | None = None, *, sync: bool = False) -> tuple[bytes, Stat]:
         """A node's data (null data as empty) and Stat. The watch tells of its change or deletion, once."""
-        data, stat = await self.get_nullable(path, watch)
+        data, stat = await self.get_nullable(path, watch, sync=sync)
         return data or b"", stat
 
-    async def get_nullable(self, path: str, watch: Watcher | None = None) -> tuple[bytes | None, Stat]:
+    async def get_nullable(
+        self, path: str, watch: Watcher | None = None, *, sync: bool = False
+    ) -> tuple[bytes | None, Stat]:
         """`get`, which keeps null data (a node can be created with none) apart from empty data."""
         request = GetDataRequest(self._chroot.full(path), watch is not None)
-        reply = await self._ask(OpCode.GET_DATA, request, path, self._watch(Kind.DATA, request.path, watch))
+        watching = self._watch(Kind.DATA, request.path, watch)
+        reply = await self._ask(OpCode.GET_DATA, request, path, watching, sync=sync)
         response = _decode(GetDataResponse, reply, path)
         return response.data, response.stat
 
-    async def children(self, path: str, watch: Watcher | None = None) -> list[str]:
+    async def children(self, path: str, watch: Watcher | None = None, *, sync: bool = False) -> list[str]:
         """The names of a node's children, in no order. The watch tells of a change of this list, once."""
         request = GetChildrenRequest(self._chroot.full(path), watch is not None)
         watching = self._watch(Kind.CHILD, request.path, watch)
-        reply = await self._ask(OpCode.GET_CHILDREN, request, path, watching)
+        reply = await self._ask(OpCode.GET_CHILDREN, request, path, watching, sync=sync)
         return _decode(GetChildrenResponse, reply, path).children
 
-    async def children2(self, path: str, watch: Watcher | None = None) -> tuple[list[str], Stat]:
+    async def children2(
+        self, path: str, watch: Watcher | None = None, *, sync: bool = False
+    ) -> tuple[list[str], Stat]:
         """`children`, with the node's own Stat."""
         request = GetChildren2Request(self._chroot.full(path), watch is not None)
         watching = self._watch(Kind.CHILD, request.path, watch)
-        reply = await self._ask(OpCode.GET_CHILDREN2, request, path, watching)
+        reply = await self._ask(OpCode.GET_CHILDREN2, request, path, watching, sync=sync)
         response = _decode(GetChildren2Response, reply, path)
         return response.children, response.stat
 
-    async def get_acl(self, path: str) -> tuple[tuple[ACL, ...], Stat]:
+    async def get_acl(self, path: str, *, sync: bool = False) -> tuple[tuple[ACL, ...], Stat]:
         """A node's ACL and Stat."""
         request = GetACLRequest(self._chroot.full(path))
-        response = _decode(GetACLResponse, await self._ask(OpCode.GET_ACL, request, path), path)
+        response = _decode(GetACLResponse, await self._ask(OpCode.GET_ACL, request, path, sync=sync), path)
         return response.acl, response.stat
 
-    async def multi_read(self, ops: Sequence[ReadOp]) -> list[Result]:
+    async def multi_read(self, ops: Sequence[ReadOp], *, sync: bool = False) -> list[Result]:
         """Reads several nodes at one point in time; each result stands for itself, errors are values (since 3.6)."""
-        return await self._multi(OpCode.MULTI_READ, ops)
+        return await self._multi(OpCode.MULTI_READ, ops, sync=sync)
 
     async def get_ephemerals(self, prefix: str = "/") -> list[str]:
         """The paths of this session's ephemeral nodes that begin with `prefix` (since 3.6)."""
@@ -232,9 +239,16 @@ class Operations:
     # How it is done
 
     async def _ask(
-        self, op: OpCode, request: Record, path: str, watch: Watch | WatchRemoval | None = None
+        self,
+        op: OpCode,
+        request: Record,
+        path: str,
+        watch: Watch | WatchRemoval | None = None,
+        *,
+        sync: bool = False,
     ) -> memoryview:
-        return await self._call(op, encode(request), path, watch)
+        before = encode(SyncRequest(self._chroot.full(path))) if sync else None
+        return await self._call(op, encode(request), path, watch, before)
 
     async def _create(self, creation: Create, *, with_stat: bool) -> CreateResponse | Create2Response:
         path = creation.path
@@ -248,9 +262,11 @@ class Operations:
         response.path = self._chroot.local(response.path)
         return response
 
-    async def _multi(self, op: OpCode, ops: Sequence[MultiOp] | Sequence[ReadOp]) -> list[Result]:
+    async def _multi(
+        self, op: OpCode, ops: Sequence[MultiOp] | Sequence[ReadOp], *, sync: bool = False
+    ) -> list[Result]:
         path = ops[0].path if ops else "/"
-        reply = await self._ask(op, multi_request(ops, self._chroot), path)
+        reply = await self._ask(op, multi_request(ops, self._chroot), path, sync=sync)
         return multi_results(ops, _decode(MultiResponse, reply, path), self._chroot)
 
     def _watch(self, kind: Kind, path: str, watcher: Watcher | None) -> Watch | None:
