@@ -191,9 +191,10 @@ class TcpTransport:
         self._out.clear()
         self.queued = 0
         self._sock.close()
-        if self._receiver is not None:
+        receiver, self._receiver = self._receiver, None  # the two know each other, and no cycle is to be left behind
+        if receiver is not None:
             try:
-                self._receiver.closed(self._reason)
+                receiver.closed(self._reason)
             except Exception as error:
                 self._complain(error)
 

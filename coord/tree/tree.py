@@ -90,6 +90,7 @@ class Tree:
         self.quotas = QuotaPaths()
         self._acls = AclCache()
         self._frozen: Frozen | None = None
+        self._cuts = 0
         self._plant("", b"", OPEN_ACL_UNSAFE)
         self.nodes["/"] = self.nodes[""]
         self.data_size += 1
@@ -167,6 +168,8 @@ class Tree:
         self._raise_cversion(parent, parent_cversion, zxid)
         node = Znode()
         node.born(path, data, self._acls.take(acl), zxid, applied.header.time_ms, owner)
+        if self._frozen is not None:
+            node.passed = self._frozen.number
         if owner:
             node.shown_owner = self._own(path, owner)
         nodes[path] = node
@@ -253,6 +256,8 @@ class Tree:
 
     def _remove(self, parent_path: str, name: str, path: str, node: Znode) -> None:
         del self.nodes[path]
+        if self._frozen is not None:
+            self._frozen.bury(path, node)
         self.digest = self.digest - node.digest & DIGEST_MASK
         self.data_size -= len(path) + (len(node.data) if node.data else 0)
         self._acls.release(node.acl)
@@ -486,8 +491,9 @@ class Tree:
         """A consistent cut (see `frozen`). One at a time: raises RuntimeError while another is open."""
         if self._frozen is not None:
             raise RuntimeError("the tree is frozen already; close that cut first")
+        self._cuts += 1
         self._frozen = Frozen(
-            self.nodes, self.sessions, self._acls.keys(), self.last_zxid, self.digest, self._thawed
+            self._cuts, self.nodes, self.sessions, self._acls.keys(), self.last_zxid, self.digest, self._thawed
         )
         return self._frozen
 

@@ -163,14 +163,16 @@ class Znode(NodeState):
     shown_owner: what clients see as ephemeralOwner (0 for containers and TTL nodes).
     children: names in order of creation, None for a node that never had one.
     listing: the jute bytes of the children's names, made at the first getChildren and dropped when a child changes.
+    passed: the number of the last cut of the tree that needs this node no more (see `frozen`).
     """
 
-    __slots__ = ("children", "listing", "shown_owner")
+    __slots__ = ("children", "listing", "passed", "shown_owner")
 
     def __init__(self) -> None:
         self.children: dict[str, None] | None = None
         self.listing: bytes | None = None
         self.shown_owner = 0
+        self.passed = 0
 
     def count(self) -> int:
         """The number of children."""

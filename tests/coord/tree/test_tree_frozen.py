@@ -64,18 +64,37 @@ def test_a_cut_is_a_copy_of_its_moment(random: Random, before: int, size: int) -
     frozen.close()
 
 
-def test_a_cut_can_be_read_twice() -> None:
-    """Once for the disk and once for a learner."""
+def test_what_is_deleted_while_it_is_read_comes_last() -> None:
+    """A branch that was not passed yet goes, its parents after their children, and others of the same names come."""
     leader = Leader()
-    leader.write(create("/a", b"1"))
+    for path in ("/a", "/b", "/b/c", "/b/c/d"):
+        leader.write(create(path, b"1"))
     expected = copy_of(leader.tree)
     frozen = leader.tree.freeze()
-    for _ in range(2):
-        leader.write(set_data("/a", b"2"))
-        leader.write(create("/b"))
-        leader.write(delete("/b"))
-        assert {image[0]: image for chunk in frozen.chunks(2) for image in chunk} == expected
+    chunks = frozen.chunks(1)
+    seen = [next(chunks)[0]]
+    leader.write(set_data("/b/c", b"2"))
+    for path in ("/b/c/d", "/b/c", "/b"):
+        leader.write(delete(path))
+    for path in ("/b", "/b/c"):
+        leader.write(create(path, b"3"))
+    seen += [image for chunk in chunks for image in chunk]
+    assert {image[0]: image for image in seen} == expected
+    assert [image[0] for image in seen[-3:]] == ["/b", "/b/c", "/b/c/d"]
     frozen.close()
+
+
+def test_cuts_follow_one_another() -> None:
+    """Nodes that one cut has passed are there in the next one."""
+    leader = Leader()
+    leader.write(create("/a", b"1"))
+    for n in range(3):
+        expected = copy_of(leader.tree)
+        frozen = leader.tree.freeze()
+        assert {image[0]: image for chunk in frozen.chunks(2) for image in chunk} == expected
+        leader.write(create(f"/during{n}"))
+        frozen.close()
+        leader.write(create(f"/after{n}"))
 
 
 def test_quota_use_is_part_of_the_cut() -> None:
