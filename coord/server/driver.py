@@ -37,6 +37,7 @@ from coord.zab.events import (
     SyncAsked,
     Synced,
 )
+from coord.zab.leader import Leader
 from coord.zab.ledger import Ledger
 from coord.zab.membership import Membership
 from coord.zab.peer import Peer
@@ -173,6 +174,11 @@ class Driver:
     def leader(self) -> int | None:
         """The server id of the leader that this server serves under; None while LOOKING."""
         return self.peer.leader if self.role is not Role.LOOKING else None
+
+    @property
+    def leading(self) -> Leader | None:
+        """The leadership of this server, for those who report about it; None when it does not lead."""
+        return self.peer.leading if isinstance(self.peer, Peer) else None
 
     def next_zxid(self) -> int:
         """See `Replication`, as for those below."""

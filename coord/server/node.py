@@ -22,7 +22,7 @@ from .pipeline import Pipeline
 from .state import State
 from .stats import Statistics
 from .sweeper import sweep
-from .words import Words
+from .words import Learners, Words
 
 __all__ = ["run"]
 
@@ -88,6 +88,7 @@ async def _serve(
         timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
     )  # fmt: skip
     pipeline.replication = driver
+    words.learners = lambda: Learners.of(driver.leading)
     pipeline.reconfigure = configuration.reconfigure(driver)
     await _open(port, config)
     try:

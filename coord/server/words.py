@@ -17,6 +17,8 @@ import trio
 from coord.kit.disk import Disk
 from coord.wire.codes import OpCode
 from coord.zab.application import Role
+from coord.zab.follower import Stage
+from coord.zab.leader import Leader
 
 from .config import ServerConfig
 from .connection import Connection
@@ -60,12 +62,23 @@ LAST_OPERATIONS = {
 
 
 class Learners(NamedTuple):
-    """What a leader knows of those who follow it."""
+    """What a leader knows of those who follow it, by mntr's names."""
 
     learners: int = 0
     synced_followers: int = 0
+    synced_non_voting_followers: int = 0
     synced_observers: int = 0
     pending_syncs: int = 0
+
+    @classmethod
+    def of(cls, leading: Leader | None) -> Learners:
+        """None: this server does not lead."""
+        if leading is None:
+            return cls()
+        synced = [learner for learner in leading.learners.values() if learner.stage is Stage.SERVING]
+        observers = sum(learner.observer for learner in synced)
+        voters = sum(learner.votes for learner in synced)
+        return cls(len(leading.learners), voters, len(synced) - voters - observers, observers, leading.pending_syncs)
 
 
 class Words:

@@ -191,6 +191,11 @@ class Leader:
                 out.send.append((link, data))
 
     @property
+    def pending_syncs(self) -> int:
+        """Syncs that are not answered yet, of this server's clients and of learners'."""
+        return len(self._syncs)
+
+    @property
     def leaving(self) -> bool:
         """Nothing more is proposed: this leader steps down as soon as others have all that it has."""
         return self._leave_at is not None or self.successor is not None

@@ -26,6 +26,8 @@ def test_one_leads_and_all_agree(three: Cluster) -> None:
     """A write through any server is read through any other; the digests of all trees are equal."""
     modes = sorted(server.mode() for server in three.servers)
     assert modes == ["follower", "follower", "leader"]
+    facts = three.leader().facts()
+    assert (facts["learners"], facts["synced_followers"], facts["synced_observers"]) == ("2", "2", "0")
     clients = [three.client(server) for server in three.servers]
     for n, client in enumerate(clients):
         client.create(f"/agree{n}", b"%d" % n)
