@@ -80,11 +80,6 @@ async def get_all_children_number(shell: ShellSession, parsed: Parsed) -> None:
     shell.output.line(str(await shell.client.count_all_children(check_path(parsed.arguments[0]))))
 
 
-@command("[-s] [-w]", "shows the ensemble's configuration", flags="s w c")
-async def config(shell: ShellSession, parsed: Parsed) -> None:
-    await get(shell, Parsed(parsed.flags, {}, ["/zookeeper/config"]))
-
-
 @command(
     "[-m mode] path",
     "sets a watch that stays; mode: PERSISTENT, or PERSISTENT_RECURSIVE (the default)",

@@ -32,6 +32,7 @@ from coord.wire.records import (
     GetEphemeralsResponse,
     Id,
     MultiResponse,
+    ReconfigRequest,
     RemoveWatchesRequest,
     SetACLRequest,
     SetACLResponse,
@@ -50,6 +51,8 @@ from .multi import Create, MultiOp, ReadOp, Result, create_request, full_path, m
 from .watches import Kind, WatchEvent
 
 __all__ = ["Operations", "Watcher"]
+
+CONFIG_NODE = "/zookeeper/config"
 
 Watcher = Callable[[WatchEvent], object]
 """Called in the order of events, before any reply that shows the change. It must not wait; what it raises is logged."""
@@ -229,6 +232,30 @@ class Operations:
         full = self._chroot.full(path)
         removal = WatchRemoval(full, watcher_type)
         await self._ask(OpCode.REMOVE_WATCHES, RemoveWatchesRequest(full, watcher_type), path, removal)
+
+    # The ensemble
+
+    async def get_config(self, watch: Watcher | None = None) -> tuple[bytes, Stat]:
+        """The ensemble's configuration, whatever the chroot; its version is the text's last line, in hex. The watch
+        tells of a change, once."""
+        request = GetDataRequest(CONFIG_NODE, watch is not None)
+        reply = await self._ask(OpCode.GET_DATA, request, CONFIG_NODE, self._watch(Kind.DATA, CONFIG_NODE, watch))
+        response = _decode(GetDataResponse, reply, CONFIG_NODE)
+        return response.data or b"", response.stat
+
+    async def reconfigure(
+        self, joining: str | None = None, leaving: str | None = None, members: str | None = None, version: int = -1
+    ) -> tuple[bytes, Stat]:
+        """Changes the ensemble, if its configuration has `version` (-1: any); returns the new one.
+
+        Either joining, lines `server.N=host:port:port[:role];[host:]port` separated by commas, and leaving, ids separated
+        by commas; or members, all the lines of the new configuration. The servers must have `reconfigEnabled`, and the
+        session the right to write /zookeeper/config. Raises ReconfigDisabledError, ReconfigInProgressError,
+        NewConfigNoQuorumError, BadVersionError, BadArgumentsError, NoAuthError.
+        """
+        request = ReconfigRequest(joining, leaving, members, version)
+        response = _decode(GetDataResponse, await self._call(OpCode.RECONFIG, encode(request), CONFIG_NODE), CONFIG_NODE)
+        return response.data or b"", response.stat
 
     # The connection
 

@@ -327,6 +327,7 @@ class Driver:
             if role is Role.LOOKING:
                 assert isinstance(self.peer, Peer)
                 log.warning("server %d looks for a leader: %s", self.sid, self.peer.reason)
+                self._network.flush()  # the last replies, before the application drops its clients
             else:
                 log.info("server %d is %s in epoch %d, under leader %s", self.sid, role.name, epoch, self.leader)
             self.application.became(role, epoch)
