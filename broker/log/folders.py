@@ -19,6 +19,7 @@ from .errors import LogDirError
 
 __all__ = [
     "CLEAN_FILE",
+    "LOCK_FILE",
     "METADATA_FILE",
     "check_owner",
     "deleted_name",
@@ -32,6 +33,7 @@ __all__ = [
 
 META_FILE = "meta.properties"
 CLEAN_FILE = ".kafka_cleanshutdown"
+LOCK_FILE = ".lock"
 METADATA_FILE = "partition.metadata"
 NAME_MAX = 255
 PARTITION = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d{1,10})")

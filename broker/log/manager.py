@@ -25,6 +25,7 @@ from .config import ConfigError, LogConfig
 from .errors import LogDirError, LogStorageError
 from .folders import (
     CLEAN_FILE,
+    LOCK_FILE,
     check_owner,
     deleted_name,
     is_deleted,
@@ -65,6 +66,7 @@ class LogManager:
         self._starts: dict[str, dict[TopicPartition, int]] = {}  # by folder, as in its checkpoint files
         self._recovery_points: dict[str, dict[TopicPartition, int]] = {}
         self._high_watermarks: dict[TopicPartition, int] = {}
+        self._locks: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Log]:
         return iter(self._logs.values())
@@ -83,8 +85,11 @@ class LogManager:
         for folder in self.folders:
             try:
                 self._disk.make_dirs(folder)
+                self._locks.append(self._disk.lock(f"{folder}/{LOCK_FILE}"))
                 check_owner(self._disk, folder, broker_id, cluster_id)
                 self._load_folder(folder, overrides, now_ms)
+            except BlockingIOError:
+                raise LogDirError(f"log.dirs: {folder} is used by another process: two brokers cannot share it") from None
             except OSError as error:
                 raise LogDirError(f"log.dirs: {folder} cannot be used: {error}") from error
 
@@ -297,6 +302,7 @@ class LogManager:
             write_offsets(self._disk, f"{folder}/{LOG_START_FILE}", self._starts[folder])
             if not any(partition.failure for partition in mine.values()):
                 write_clean(self._disk, folder, broker_epoch)
+        self._unlock()
         if failed is not None:
             raise failed
 
@@ -304,3 +310,8 @@ class LogManager:
         """Closes the files and no more, as after a failure."""
         for partition in self:
             partition.abandon()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        while self._locks:
+            self._locks.pop()()

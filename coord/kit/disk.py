@@ -7,6 +7,7 @@ the only thing that may use a thread. A name is durable only after `Disk.sync_di
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Disk", "File", "replace_file"]
@@ -85,6 +86,11 @@ class Disk(Protocol):
 
     def sync_dir(self, path: str) -> None:
         """Makes the names in a folder durable."""
+
+    def lock(self, path: str) -> Callable[[], None]:
+        """Takes the file `path`, made when missing, for this process; returns what lets go of it. It ends with the process,
+        however that ends. Raises BlockingIOError while another process has it."""
+        ...
 
 
 def replace_file(disk: Disk, path: str, data: bytes) -> None:

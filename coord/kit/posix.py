@@ -12,7 +12,9 @@ nothing. The file keeps its error and raises it again.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
@@ -230,3 +232,13 @@ class PosixDisk:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def lock(self, path: str) -> Callable[[], None]:
+        # the kind of lock that Java takes too: neither kind of server starts on a folder of the other's
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise BlockingIOError(error.errno, "another process uses this folder", path) from None
+        return lambda: os.close(fd)

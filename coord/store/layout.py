@@ -12,6 +12,7 @@ from typing import NamedTuple
 from coord.kit.disk import Disk
 
 __all__ = [
+    "LOCK_FILE",
     "VERSION_FOLDER",
     "WRITING_PREFIX",
     "Numbered",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 VERSION_FOLDER = "version-2"
+LOCK_FILE = ".lock"
 WRITING_PREFIX = "writing-"
 
 _LOG = re.compile(r"log\.([0-9a-f]{1,16})")

@@ -8,7 +8,7 @@ verb that writes means that this disk can no longer be trusted with promises.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -21,6 +21,7 @@ from coord.tree.tree import Tree
 from .epochs import Epochs
 from .errors import DamagedFileError, StoreError
 from .layout import (
+    LOCK_FILE,
     VERSION_FOLDER,
     WRITING_PREFIX,
     joined,
@@ -80,6 +81,7 @@ class Storage:
         self._histories = 0
         make_durable_dirs(disk, self._folder)
         make_durable_dirs(disk, log_folder)
+        self._locks = [self._lock(folder) for folder in {self._folder, log_folder}]
         self._check_folders(log_folder)
         self.log = TxnLog(disk, log_folder)
         self.tree = self._recover()
@@ -212,8 +214,16 @@ class Storage:
     def close(self) -> None:
         """Makes the log durable and lets go of it."""
         self.log.close()
+        for let_go in self._locks:
+            let_go()
 
     # ---- within ------------------------------------------------------------------------------------------------------
+
+    def _lock(self, folder: str) -> Callable[[], None]:
+        try:
+            return self._disk.lock(joined(folder, LOCK_FILE))
+        except BlockingIOError:
+            raise StoreError(f"{folder} is used by another process: two servers cannot share a data folder") from None
 
     def _recover(self) -> Tree:
         options = self._options

@@ -328,6 +328,9 @@ class SimDisk:
     def sync_dir(self, path: str) -> None:
         self._folder(path).settle()
 
+    def lock(self, path: str) -> Callable[[], None]:
+        return lambda: None  # one machine, one node
+
     def _used(self, folder: _Folder) -> int:
         return sum(
             self._used(node) if isinstance(node, _Folder) else len(node.data) for node in folder.names.values()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
 
 from broker.log.config import LogConfig
@@ -130,7 +129,9 @@ class Broker:
 
     def kill(self) -> None:
         pid = int(kafka("pid", str(self.folder), "1"))
-        os.kill(pid, signal.SIGKILL)
+        broker = psutil.Process(pid)
+        broker.kill()
+        psutil.wait_procs([broker], timeout=10)  # its lock on the folder ends with it
         self.killed_at = time.monotonic()
         (self.folder / "1" / "pid").unlink()
 
