@@ -14,7 +14,7 @@ import trio
 from coord.store.storage import Storage
 from coord.store.treestream import SNAP_SIGNATURE, TreeDecoder, encode_tree
 from coord.tree.frozen import Frozen
-from coord.tree.tree import Tree
+from coord.tree.tree import FUZZY, Tree
 
 __all__ = ["State"]
 
@@ -55,7 +55,8 @@ class _Restoration:
     def install(self, zxid: int) -> None:
         assert self._decoder is not None
         tree = self._decoder.tree
-        tree.loaded(zxid)
+        # Apache's leader went on applying while it sent this; see `State.delivered` for the end of that
+        tree.loaded(zxid, FUZZY)
         self._state.replace(tree)
         self._decoder = None
 
@@ -108,7 +109,14 @@ class State:
             self._storage.log.truncate(zxid)
 
     def delivered(self) -> None:
-        """Transactions were applied: begins a snapshot when enough of them were."""
+        """Transactions were applied: begins a snapshot when enough of them were.
+
+        A leader sends a learner the commit of everything that its snapshot may hold before NEWLEADER, and a learner that
+        serves has applied what was committed by then: after the first transactions the state is exact.
+        """
+        tree = self.tree
+        if self._serving and tree.fuzzy_until > tree.last_zxid:
+            tree.fuzzy_until = tree.last_zxid
         if self._serving and self._storage.snapshot_due:
             self._due.set()
 

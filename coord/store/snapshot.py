@@ -5,7 +5,7 @@ the Adler-32 of everything before it, as a long, and the string "/". The part be
 switched off) or longer (3.9 adds the zxid once more).
 
 Ours are exact: the tree as of the zxid in the name. Apache's are fuzzy, taken while transactions are applied; the zxid
-beside the digest tells how far. A snapshot counts once it has its name: it is written under another one and synced first.
+beside the digest tells how far; where it is 0 nobody knew. A snapshot counts once it has its name: it is written under another one and synced first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 
 from coord.kit.disk import Disk
 from coord.tree.frozen import Frozen
-from coord.tree.tree import Tree
+from coord.tree.tree import FUZZY, Tree
 from coord.wire.txns import DIGEST_VERSION
 
 from .errors import DamagedFileError, StoreError
@@ -49,7 +49,8 @@ class UnfinishedSnapshotError(DamagedFileError):
 
 
 class Snapshot(NamedTuple):
-    """What a file held. digest, digest_zxid: the tree's digest as of that zxid, or None, and the file's own zxid."""
+    """What a file held. digest, digest_zxid: the tree's digest as of that zxid; without one None, and the file's own zxid
+    if nothing can have been ahead of it, else `FUZZY`."""
 
     tree: Tree
     digest: int | None
@@ -122,7 +123,8 @@ def _unsealed(frozen: Frozen) -> Iterator[bytes | None]:
     yield _HEADER
     yield from encode_tree(frozen)
     yield None
-    yield _DIGEST.pack(frozen.last_zxid, DIGEST_VERSION, frozen.digest if frozen.last_zxid else 0)
+    known = frozen.digest if frozen.last_zxid else None
+    yield _DIGEST.pack(0, DIGEST_VERSION, 0) if known is None else _DIGEST.pack(frozen.last_zxid, DIGEST_VERSION, known)
     yield None
 
 
@@ -165,11 +167,12 @@ def read_snapshot(disk: Disk, path: str, zxid: int, *, extended_types: bool = Fa
 
 def _read_digest(source: _Source, zxid: int) -> tuple[int | None, int]:
     if source.left() < _DIGEST.size + _SEAL.size:
-        return None, zxid
+        return None, FUZZY if zxid else 0
     digest_zxid, version, digest = _DIGEST.unpack(source.take(_DIGEST.size))
     source.check_seal()
-    known = version == DIGEST_VERSION and digest_zxid > 0  # before the first transaction Apache has none to write
-    return (digest if known else None), digest_zxid
+    if digest_zxid > 0:
+        return (digest if version == DIGEST_VERSION else None), digest_zxid
+    return None, FUZZY if zxid else 0  # there is none before the first transaction, nor for a state that came by SNAP
 
 
 class _Source:

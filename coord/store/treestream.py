@@ -3,6 +3,9 @@
 int count {long session id, int timeout ms}* | int count {long key, ACL vector}* | nodes, parents first: {string path, buffer
 data, long ACL key, StatPersisted}*, the root as "" | string "/". The key -1 stands for world:anyone:cdrwa. To a learner the
 string "BenWasHere" follows.
+
+Apache writes it while transactions are applied, so a node that is newer than the list of ACLs may have a key that is not in
+it. Until the transaction that gave the node its ACL is applied again, nobody may do anything with it (`UNKNOWN_ACL`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from struct import Struct
 from coord.tree.frozen import Frozen, NodeImage
 from coord.tree.tree import Tree
 from coord.tree.znode import PERSISTED_STAT
-from coord.wire.data import ACL, OPEN_ACL_UNSAFE, acl_bytes, read_acl
+from coord.wire.data import ACL, OPEN_ACL_UNSAFE, UNKNOWN_ACL, acl_bytes, read_acl
 from coord.wire.jute import JuteError, Reader
 
 __all__ = ["ITEM_SIZE_MAX", "SNAP_SIGNATURE", "TreeDecoder", "encode_tree"]
@@ -152,12 +155,10 @@ class TreeDecoder:
             end = start + length if length > 0 else start
             if end + 8 + _STAT_SIZE > size:
                 break
-            key = _unpack_long(data, end)[0]
-            if key not in acls:
-                raise JuteError(f"{path or '/'} has the ACL number {key}, which is not in the list")
+            acl = acls.get(_unpack_long(data, end)[0], UNKNOWN_ACL)
             content = bytes(data[start:end]) if length >= 0 else None
             at = end + 8 + _STAT_SIZE
-            put(path, content, acls[key], bytes(data[end + 8 : at]))
+            put(path, content, acl, bytes(data[end + 8 : at]))
         return at
 
     def _end(self, data: memoryview, at: int) -> int:

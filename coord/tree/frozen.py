@@ -40,7 +40,7 @@ class Frozen:
         sessions: dict[int, int],
         acl_keys: dict[tuple[ACL, ...], int],
         last_zxid: int,
-        digest: int,
+        digest: int | None,
         on_close: Callable[[], None],
     ) -> None:
         self.number = number

@@ -16,7 +16,7 @@ from typing import Any
 
 from coord.errors import NodeExistsError, NoNodeError, RuntimeInconsistencyError, SessionMovedError
 from coord.wire.codes import EventType, OpCode
-from coord.wire.data import ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
+from coord.wire.data import ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, UNKNOWN_ACL
 from coord.wire.txns import (
     Body,
     CheckVersionTxn,
@@ -50,9 +50,11 @@ from .znode import (
     ttl_owner,
 )
 
-__all__ = ["DIGEST_MASK", "Tree"]
+__all__ = ["DIGEST_MASK", "FUZZY", "Tree"]
 
 DIGEST_MASK = (1 << 64) - 1
+FUZZY = (1 << 63) - 1
+"""`Tree.fuzzy_until` of a snapshot that runs ahead of its zxid, nobody knows how far."""
 
 _NO_NODE = NoNodeError.code
 _NODE_EXISTS = NodeExistsError.code
@@ -70,7 +72,8 @@ class Tree:
     sessions: session id -> timeout in ms. ephemerals: session id -> the paths it owns, in order of creation.
     containers, ttls: paths of the nodes that are removed when they are empty (or expired).
     last_zxid: of the last transaction applied. digest: of the nodes, 0 .. 2**64 - 1.
-    fuzzy_until: up to this zxid digests are not compared, because a fuzzy snapshot runs ahead of the log.
+    fuzzy_until: up to this zxid digests are not compared, because a fuzzy snapshot runs ahead of the log; `FUZZY` where
+    nobody knows yet how far.
     digest_mismatches: transactions after which our digest was not the leader's.
     data_size: bytes of all paths and data.
     """
@@ -163,6 +166,7 @@ class Tree:
         if path in nodes:
             applied.error = _NODE_EXISTS
             self._raise_cversion(parent, parent_cversion, zxid)
+            self._learn_acl(nodes[path], acl, zxid)
             return
         self._adopt(parent, name)
         self._raise_cversion(parent, parent_cversion, zxid)
@@ -179,6 +183,12 @@ class Tree:
             self._quota_created(parent_path, name, path, data)
         applied.events.append((_CREATED, path, node.acl))
         applied.events.append((_CHILDREN_CHANGED, parent_path or "/", parent.acl))
+
+    def _learn_acl(self, node: Znode, acl: tuple[ACL, ...], zxid: int) -> None:
+        """A fuzzy snapshot lists its ACLs first: what was created later may have one that is not in the list."""
+        if node.czxid == zxid and node.acl == UNKNOWN_ACL:
+            self._acls.release(node.acl)
+            node.acl = self._acls.take(acl)
 
     def _adopt(self, parent: Znode, name: str) -> None:
         if parent.children is None:
@@ -483,6 +493,11 @@ class Tree:
         return paths
 
     @property
+    def known_digest(self) -> int | None:
+        """The digest as of `last_zxid`; None where a fuzzy snapshot has run ahead of that."""
+        return self.digest if self.fuzzy_until <= self.last_zxid else None
+
+    @property
     def ephemeral_count(self) -> int:
         """Ephemeral nodes of all sessions."""
         return sum(map(len, self.ephemerals.values()))
@@ -493,7 +508,7 @@ class Tree:
             raise RuntimeError("the tree is frozen already; close that cut first")
         self._cuts += 1
         self._frozen = Frozen(
-            self._cuts, self.nodes, self.sessions, self._acls.keys(), self.last_zxid, self.digest, self._thawed
+            self._cuts, self.nodes, self.sessions, self._acls.keys(), self.last_zxid, self.known_digest, self._thawed
         )
         return self._frozen
 

@@ -18,6 +18,7 @@ __all__ = [
     "OPEN_ACL_UNSAFE",
     "READ_ACL_UNSAFE",
     "STAT_PACK",
+    "UNKNOWN_ACL",
     "WORLD_ANYONE",
     "Id",
     "Stat",
@@ -92,6 +93,8 @@ AUTH_IDS = Id("auth", "")
 OPEN_ACL_UNSAFE: tuple[ACL, ...] = (ACL(31, WORLD_ANYONE),)
 READ_ACL_UNSAFE: tuple[ACL, ...] = (ACL(1, WORLD_ANYONE),)
 CREATOR_ALL_ACL: tuple[ACL, ...] = (ACL(31, AUTH_IDS),)
+UNKNOWN_ACL: tuple[ACL, ...] = (ACL(0, Id("world", "nobody")),)
+"""In the place of one that is not known: it permits nothing to anybody."""
 
 _OPEN_BYTES = b"\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone"
 _OPEN_SIZE = len(_OPEN_BYTES)

@@ -19,7 +19,7 @@ from coord.store.snapshot import (
     write_snapshot,
     write_snapshot_now,
 )
-from coord.tree.tree import Tree
+from coord.tree.tree import FUZZY, Tree
 from tests.coord.store.samples import FOLDER, GOLDEN, Author, put_file, sim_disk, state
 from tests.sim.disk import Faults, SimDisk
 
@@ -75,7 +75,7 @@ def test_the_tail_may_be_missing_or_longer() -> None:
     put_file(disk, path, GOLDEN_BYTES[: -(20 + 13)])
     assert read_snapshot(disk, path, 5).tree.last_zxid == 5
     put_file(disk, path, GOLDEN_BYTES + (5).to_bytes(8, "big") + bytes(8) + b"\0\0\0\1/")
-    assert read_snapshot(disk, path, 5).digest_zxid == 0
+    assert read_snapshot(disk, path, 5).digest_zxid == FUZZY  # it says 0: nobody knows how far ahead it is
 
 
 def test_other_tasks_run_while_a_snapshot_is_written() -> None:
