@@ -52,6 +52,9 @@ LINKS_MAX = 256
 """Connections of the quorum port at one time; one more is closed."""
 QUORUM_GRACE = 1.0
 """Seconds in which those that elected a leader reach it, or never will."""
+ALONE_SECONDS = 3.0
+"""How long a leader that is not established waits without a quorum of connections. Whoever elected it comes within one
+second; initLimit is for those that have come. Others may serve under another leader meanwhile, and would never call."""
 HAND_OVER_SECONDS = 1.0
 """How long a leader that is about to be stopped waits for its followers' logs."""
 LAST_REPLIES_SECONDS = 0.001
@@ -231,14 +234,20 @@ class Leader:
         server joins an elected leader only where a quorum has, and this leader's own waits are long."""
         if self.serving or now - self._since < QUORUM_GRACE:
             return
-        here = {self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is not Stage.GREETING)}
+        here = self._here()
         if sid not in here and not self.membership.is_quorum(here):
             self.lost = f"only servers {sorted(here)} came, and server {sid} still looks for a leader"
+
+    def _here(self) -> set[int]:
+        return {self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is not Stage.GREETING)}
 
     def tick(self, now: float, out: Effects) -> None:
         """Pings, and closes or gives up what has been silent for too long."""
         if not self.serving and now - self._step_since >= self.timing.init_timeout:
             self.lost = "no quorum of followers came within initLimit"
+            return
+        if not self.serving and now - self._since >= ALONE_SECONDS and not self.membership.is_quorum(self._here()):
+            self.lost = f"only servers {sorted(self._here())} came, which is no quorum"
             return
         if self.successor is not None and self._leave_at is None:
             self._leave_at = now + HAND_OVER_SECONDS  # the followers leave by themselves; this is for those that do not

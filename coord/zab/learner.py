@@ -169,6 +169,12 @@ class Learner:
         data = encode_sessions([(session_id, timeout_ms)])
         out.send.append((self.link, encode_packet(PacketType.REVALIDATE, -1, data)))
 
+    def leader_looks(self, peer_epoch: int) -> None:
+        """The leader itself looks for a leader. A vote of this epoch is newer than its leadership: it has lost that, or its
+        machine came back without having said that it went. Older votes are repetitions, sent when peers meet anew."""
+        if self.serving and peer_epoch >= self.epoch:
+            self.lost = f"leader {self.leader} looks for a leader itself"
+
     @property
     def serving(self) -> bool:
         """Whether the application was told of its role."""
@@ -189,7 +195,7 @@ class Learner:
             return inf  # it is the leader that waits now, for this server's disk
         if self._leave_at < inf:
             return self._leave_at
-        if self.phase is Phase.SERVING:
+        if self.phase in (Phase.WAITING, Phase.SERVING):
             return self.heard + self.timing.sync_timeout
         return self.heard + self.timing.init_timeout
 

@@ -237,6 +237,8 @@ class Peer:
             self._election.answer(sid, self.role, self._vote, out)
             if self._leading is not None:
                 self._leading.looking(sid, now)
+            elif self._learning is not None and sid == self._learning.leader:
+                self._learning.leader_looks(note.peer_epoch)
 
     def _adopted(self, note: Notification, now: float, out: Effects) -> bool:
         """Whether a newer configuration came with a vote: the election begins anew in it."""

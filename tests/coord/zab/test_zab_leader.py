@@ -19,7 +19,7 @@ from coord.wire.quorum import (
 )
 from coord.zab.application import ForwardedRequest, Role
 from coord.zab.effects import Effects
-from coord.zab.leader import LINKS_MAX, QUORUM_GRACE
+from coord.zab.leader import ALONE_SECONDS, LINKS_MAX, QUORUM_GRACE
 from coord.zab.quorums import majority
 from coord.zab.zxid import COUNTER_MAX, first_of
 from tests.coord.zab.zab_play import OBSERVED, THREE, LeaderPlay, packet, said, transactions, z
@@ -503,8 +503,18 @@ def test_without_a_quorum_it_steps_down_at_once() -> None:
 
 
 def test_nobody_comes() -> None:
-    """After initLimit an elected server looks again."""
+    """An elected server looks again soon: the others may serve under another leader, and would never call."""
     play = LeaderPlay()
+    play.pass_time(ALONE_SECONDS - 0.5)
+    assert play.leader.lost is None
+    play.pass_time(0.5)
+    assert "only servers [3] came" in str(play.leader.lost)
+
+
+def test_those_that_came_have_time_to_join() -> None:
+    """initLimit for each step, as long as a quorum is there."""
+    play = LeaderPlay()
+    play.greet(1)
     play.pass_time(9.5)
     assert play.leader.lost is None
     play.pass_time(0.5)

@@ -300,16 +300,25 @@ def test_a_session_is_revalidated_by_the_leader() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "seconds"),
-    [(Phase.CONNECTING, CONNECT_TIMEOUT), (Phase.GREETING, 10.0), (Phase.SYNCING, 10.0), (Phase.SERVING, 5.0)],
+    [
+        (Phase.CONNECTING, CONNECT_TIMEOUT),
+        (Phase.GREETING, 10.0),
+        (Phase.SYNCING, 10.0),
+        (Phase.WAITING, 5.0),
+        (Phase.SERVING, 5.0),
+    ],
 )
 def test_a_silent_leader_is_left(phase: Phase, seconds: float) -> None:
-    """initLimit while joining, syncLimit while serving; a leader that cannot be reached is left soon."""
+    """initLimit while joining, syncLimit from the ACK of NEWLEADER on; a leader that cannot be reached is left soon."""
     play = LearnerPlay()
     if phase is Phase.GREETING:
         play.connect()
     elif phase is Phase.SYNCING:
         play.greeted()
         play.hear(packet(PacketType.DIFF, 0))
+    elif phase is Phase.WAITING:
+        play.greeted()
+        play.hear(packet(PacketType.DIFF, 0), NEWLEADER)
     elif phase is Phase.SERVING:
         play.serving()
     assert play.learner.phase is phase

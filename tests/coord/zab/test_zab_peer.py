@@ -144,6 +144,17 @@ def test_a_lost_leader_means_a_new_election_at_once() -> None:
     assert "reset" in server.reason
 
 
+def test_a_leader_that_looks_itself_leads_no_more() -> None:
+    """Its machine came back before the link was known to be dead: its vote speaks of this epoch. An older vote is one that
+    was repeated when the election link was made anew."""
+    server = following()
+    server.handle([Notified(3, vote(3, epoch=0)), Notified(2, vote(2, epoch=1))], 1.0)
+    assert server.role is Role.FOLLOWING
+    out = server.handle([Notified(3, vote(3, epoch=1))], 1.0)
+
+    assert out.became == [(Role.LOOKING, 1)]
+
+
 def test_a_leader_without_a_quorum_looks_again() -> None:
     """Links are closed, the port too."""
     server = leading()
