@@ -1,12 +1,13 @@
 """What goes wrong with a data folder: all OSErrors, since whoever writes to a disk must expect those anyway.
 
 StoreError
-└── DamagedFileError   bytes that were written are not there any more, or never were a log or a snapshot
+└── DamagedFileError             bytes that were written are not there any more, or never were a log or a snapshot
+    └── UnfinishedSnapshotError  a snapshot that nobody has relied on
 """
 
 from __future__ import annotations
 
-__all__ = ["DamagedFileError", "StoreError"]
+__all__ = ["DamagedFileError", "StoreError", "UnfinishedSnapshotError"]
 
 
 class StoreError(OSError):
@@ -24,3 +25,7 @@ class DamagedFileError(StoreError):
         self.path = path
         self.offset = offset
         self.reason = reason
+
+
+class UnfinishedSnapshotError(DamagedFileError):
+    """The file does not end as a snapshot does: its writer died, and nobody has relied on it."""

@@ -51,9 +51,9 @@ def log_name(zxid: int) -> str:
     return f"log.{zxid:x}"
 
 
-def snapshot_name(zxid: int) -> str:
-    """The snapshot of the tree after `zxid`."""
-    return f"snapshot.{zxid:x}"
+def snapshot_name(zxid: int, compression: str = "") -> str:
+    """The snapshot of the tree after `zxid`. compression: gz, snappy, or "" for none."""
+    return f"snapshot.{zxid:x}.{compression}" if compression else f"snapshot.{zxid:x}"
 
 
 def logs_in(disk: Disk, folder: str) -> list[Numbered]:

@@ -1,4 +1,4 @@
-"""Snapshot files, as Apache writes them: `snapshot.<zxid>`.
+"""Snapshot files, as Apache writes them: `snapshot.<zxid>`, with `.gz` or `.snappy` behind it when they are compressed.
 
 FileHeader{"ZKSN", int version 2, long dbid -1} | the tree (`treestream`) | seal | long zxid, int 2, long digest | seal. A seal is
 the Adler-32 of everything before it, as a long, and the string "/". The part behind the first seal may be missing (digests
@@ -22,7 +22,8 @@ from coord.tree.frozen import Frozen
 from coord.tree.tree import FUZZY, Tree
 from coord.wire.txns import DIGEST_VERSION
 
-from .errors import DamagedFileError, StoreError
+from .compression import begins_well, is_packed, packer, unpacked
+from .errors import DamagedFileError, UnfinishedSnapshotError
 from .layout import WRITING_PREFIX, joined, snapshot_name
 from .treestream import TreeDecoder, encode_tree
 
@@ -44,10 +45,6 @@ _SYNC_STEP = 8 << 20
 """Bytes after which a snapshot being written is synced, so that it does not pile up before the log's next sync."""
 
 
-class UnfinishedSnapshotError(DamagedFileError):
-    """The file does not end as a snapshot does: its writer died, and nobody has relied on it."""
-
-
 class Snapshot(NamedTuple):
     """What a file held. digest, digest_zxid: the tree's digest as of that zxid; without one None, and the file's own zxid
     if nothing can have been ahead of it, else `FUZZY`."""
@@ -60,17 +57,19 @@ class Snapshot(NamedTuple):
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-async def write_snapshot(disk: Disk, folder: str, frozen: Frozen, wanted: Callable[[], bool] = lambda: True) -> str | None:
+async def write_snapshot(
+    disk: Disk, folder: str, frozen: Frozen, wanted: Callable[[], bool] = lambda: True, *, compression: str = ""
+) -> str | None:
     """Writes a cut, letting other tasks run after each piece; returns the path when it is durable. Raises OSError.
 
-    wanted: asked before the file gets its name, without a pause in between. When it says no, the result is None.
+    compression: gz, snappy, or "" for none. wanted: asked before the file gets its name, without a pause in between. When it says no, the result is None.
     """
-    temporary, path = _names(folder, frozen)
+    temporary, path = _names(folder, frozen, compression)
     file = disk.open(temporary, create=True)
     try:
         file.truncate(0)
         synced = 0
-        for piece in _pieces(frozen):
+        for piece in _packed(frozen, compression):
             offset = file.append(piece)
             if offset - synced >= _SYNC_STEP:
                 await file.sync()
@@ -88,13 +87,13 @@ async def write_snapshot(disk: Disk, folder: str, frozen: Frozen, wanted: Callab
     return path
 
 
-def write_snapshot_now(disk: Disk, folder: str, frozen: Frozen) -> str:
+def write_snapshot_now(disk: Disk, folder: str, frozen: Frozen, *, compression: str = "") -> str:
     """`write_snapshot`, blocking: for the first start."""
-    temporary, path = _names(folder, frozen)
+    temporary, path = _names(folder, frozen, compression)
     file = disk.open(temporary, create=True)
     try:
         file.truncate(0)
-        for piece in _pieces(frozen):
+        for piece in _packed(frozen, compression):
             file.append(piece)
         file.sync_now()
     finally:
@@ -104,9 +103,17 @@ def write_snapshot_now(disk: Disk, folder: str, frozen: Frozen) -> str:
     return path
 
 
-def _names(folder: str, frozen: Frozen) -> tuple[str, str]:
-    name = snapshot_name(frozen.last_zxid)
+def _names(folder: str, frozen: Frozen, compression: str) -> tuple[str, str]:
+    name = snapshot_name(frozen.last_zxid, compression)
     return joined(folder, WRITING_PREFIX + name), joined(folder, name)
+
+
+def _packed(frozen: Frozen, compression: str) -> Iterator[bytes]:
+    """The file's content, as it lies on disk. The checksums in it are those of the content unpacked."""
+    packing = packer(compression)
+    for piece in _pieces(frozen):
+        yield packing.pack(piece)
+    yield packing.finish()
 
 
 def _pieces(frozen: Frozen) -> Iterator[bytes]:
@@ -132,21 +139,21 @@ def _unsealed(frozen: Frozen) -> Iterator[bytes | None]:
 
 
 def is_finished(disk: Disk, path: str) -> bool:
-    """Whether the file ends as a snapshot does. A compressed one is not opened for this, and believed."""
-    if not path.endswith((".gz", ".snappy")):
-        file = disk.open(path)
-        try:
-            size = len(_SEAL_END)
-            return file.read_at(max(0, file.size() - size), size) == _SEAL_END
-        finally:
-            file.close()
-    return disk.size(path) > 0
+    """Whether the file ends as a snapshot does; a compressed one is believed when it begins well, as Apache does."""
+    if is_packed(path):
+        return begins_well(disk, path)
+    file = disk.open(path)
+    try:
+        size = len(_SEAL_END)
+        return file.read_at(max(0, file.size() - size), size) == _SEAL_END
+    finally:
+        file.close()
 
 
 def read_snapshot(disk: Disk, path: str, zxid: int, *, extended_types: bool = False) -> Snapshot:
     """Reads and checks a whole snapshot of whichever origin. zxid: the one in its name.
 
-    Raises UnfinishedSnapshotError, DamagedFileError, or StoreError for a compression that is not read.
+    Raises UnfinishedSnapshotError or DamagedFileError.
     """
     source = _Source(disk, path)
     if source.take(len(_HEADER))[:8] != _HEADER[:8]:
@@ -179,16 +186,11 @@ class _Source:
     """A snapshot's bytes, unpacked if need be, with the checksum of what was taken. offset: of the next one."""
 
     def __init__(self, disk: Disk, path: str) -> None:
-        if path.endswith(".snappy"):
-            raise StoreError(
-                f"{path} is compressed with snappy, which is not read: let Apache's server write one more snapshot "
-                "without zookeeper.snapshot.compression.method, or with gz"
-            )
         self.path = path
         self.offset = 0
         self.buffer = memoryview(b"")
         self._checksum = 1
-        self._pieces = _unzipped(disk, path) if path.endswith(".gz") else _plain(disk, path)
+        self._pieces = unpacked(disk, path) if is_packed(path) else _plain(disk, path)
 
     def fill(self) -> None:
         """Puts more bytes behind those in the buffer, which are too few."""
@@ -230,25 +232,5 @@ def _plain(disk: Disk, path: str) -> Iterator[bytes]:
         size = file.size()
         for offset in range(0, size, _READ_SIZE):
             yield file.read_at(offset, _READ_SIZE)
-    finally:
-        file.close()
-
-
-def _unzipped(disk: Disk, path: str) -> Iterator[bytes]:
-    file = disk.open(path)
-    try:
-        unzip = zlib.decompressobj(31)
-        offset = 0
-        while not unzip.eof:
-            packed = unzip.unconsumed_tail
-            if not packed:
-                packed = file.read_at(offset, _READ_SIZE)
-                offset += len(packed)
-            if not packed:
-                raise UnfinishedSnapshotError(path, offset, "its compressed data ends too early")
-            if piece := unzip.decompress(packed, _READ_SIZE):
-                yield piece
-    except zlib.error as error:
-        raise DamagedFileError(path, offset, str(error)) from error
     finally:
         file.close()

@@ -28,7 +28,6 @@ from .layout import (
     logs_in,
     make_durable_dirs,
     remove_durably,
-    snapshot_name,
     snapshots_in,
 )
 from .purge import purge
@@ -46,12 +45,14 @@ class StorageOptions:
     """Apache's settings of the same meaning.
 
     snap_count, snap_size_bytes: a snapshot is due after between half of these and all of it (drawn anew each time, so
-    that the servers of an ensemble do not pause together). history_ratio: a learner is sent the log instead of a snapshot
-    while that is not longer than this part of one. slow_sync_seconds: a sync that takes longer gets a line in the log.
+    that the servers of an ensemble do not pause together). compression: of snapshots: gz, snappy, or "" for none.
+    history_ratio: a learner is sent the log instead of a snapshot while that is not longer than this part of one.
+    slow_sync_seconds: a sync that takes longer gets a line in the log.
     """
 
     snap_count: int = 100_000
     snap_size_bytes: int = 4 << 30
+    compression: str = ""
     history_ratio: float = 0.33
     slow_sync_seconds: float = 1.0
     trust_empty: bool = False
@@ -153,7 +154,10 @@ class Storage:
         try:
             self.log.roll()
             self._draw_limits()
-            await write_snapshot(self._disk, self._folder, frozen, lambda: history == self._histories)
+            compression = self._options.compression
+            await write_snapshot(
+                self._disk, self._folder, frozen, lambda: history == self._histories, compression=compression
+            )
         finally:
             frozen.close()
             self._snapping = False
@@ -175,10 +179,11 @@ class Storage:
         zxid = frozen.last_zxid
         self.received(zxid)
         try:
-            await write_snapshot(self._disk, self._folder, frozen)
+            path = await write_snapshot(self._disk, self._folder, frozen, compression=self._options.compression)
         finally:
             frozen.close()
-        others = [name for _, name in reversed(snapshots_in(self._disk, self._folder)) if name != snapshot_name(zxid)]
+        there = reversed(snapshots_in(self._disk, self._folder))
+        others = [name for _, name in there if joined(self._folder, name) != path]
         remove_durably(self._disk, self._folder, others)
         self.log.forget(zxid)
         self._received = None
@@ -232,7 +237,7 @@ class Storage:
         )
         if not from_snapshot:  # a log that follows no snapshot would count as a loss
             frozen = tree.freeze()
-            write_snapshot_now(self._disk, self._folder, frozen)
+            write_snapshot_now(self._disk, self._folder, frozen, compression=options.compression)
             frozen.close()
         return tree
 

@@ -56,8 +56,8 @@ def apache(folder: Path, *settings: str) -> Iterator[tuple[Server, KazooClient]]
         client.close()
 
 
-def opened(folder: Path) -> Storage:
-    return Storage(PosixDisk(), str(folder), None, Random(1), StorageOptions(extended_types=True))
+def opened(folder: Path, compression: str = "") -> Storage:
+    return Storage(PosixDisk(), str(folder), None, Random(1), StorageOptions(extended_types=True, compression=compression))
 
 
 def seen_by(client: KazooClient, path: str = "/") -> Nodes:
@@ -120,7 +120,30 @@ def test_apache_serves_what_we_wrote(tmp_path: Path) -> None:
     assert again.tree.digest_mismatches == 0
 
 
-@pytest.mark.parametrize("compression", ["", "gz"])
+@pytest.mark.parametrize("compression", ["gz", "snappy"])
+def test_apache_serves_what_we_compressed(tmp_path: Path, compression: str) -> None:
+    """Whatever its own setting is: it goes by the name. There is no log to help it."""
+    needs_apache()
+    author = Author(extended_types=True)
+    storage = opened(tmp_path, compression)
+
+    async def write() -> None:
+        storage.append(author.some(Random(1), 300))
+        await storage.sync()
+        await storage.snapshot(author.tree.freeze())
+
+    trio.run(write)
+    storage.close()
+    version = tmp_path / "version-2"
+    assert [path.name for path in version.glob(f"snapshot.{author.zxid:x}*")] == [f"snapshot.{author.zxid:x}.{compression}"]
+    for path in (version / f"snapshot.0.{compression}", *version.glob("log.*")):
+        path.unlink()
+    with apache(tmp_path) as (server, client):
+        assert_same(author.tree, client)
+        assert float(server.words("mntr")["zk_digest_mismatches_count"]) == 0
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "snappy"])
 def test_we_serve_what_apache_wrote(tmp_path: Path, compression: str) -> None:
     """Its fuzzy snapshots, its preallocated logs, whatever kill -9 left; then it reads again what we made of it."""
     settings = ["snapCount=60"] + ([f"snapshot.compression.method={compression}"] if compression else [])
@@ -130,7 +153,7 @@ def test_we_serve_what_apache_wrote(tmp_path: Path, compression: str) -> None:
     storage = opened(tmp_path)
     assert storage.tree.digest_mismatches == 0
     if compression:
-        assert list((tmp_path / "version-2").glob("snapshot.*.gz"))
+        assert list((tmp_path / "version-2").glob(f"snapshot.*.{compression}"))
     for path, (data, stat) in expected.items():
         node = storage.tree.nodes[path]
         if path != "/zookeeper/config":
