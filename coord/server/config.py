@@ -64,6 +64,7 @@ class ServerConfig:
     outstanding_max: int = key("globalOutstandingLimit", whole(1), default=1000)
     trust_empty: bool = key("snapshot.trust.empty", flag(), default=False)
     extended_types: bool = key("extendedTypesEnabled", flag(), default=False)
+    snapshot_compression: str = key("snapshot.compression.method", chosen("gz", "snappy"), default="")
     skip_acl: bool = key("skipACL", yes(), default=False)
     super_digest: str = key("DigestAuthenticationProvider.superDigest", text("user:hash"), default="")
     digest_algorithm: str = key("DigestAuthenticationProvider.digestAlg", chosen("SHA1", "SHA-256", "SHA-512"), default="SHA1")

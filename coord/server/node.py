@@ -54,8 +54,9 @@ async def run(
 
 def _recovered(host: Host, config: ServerConfig) -> Storage:
     options = StorageOptions(
-        snap_count=config.snap_count, trust_empty=config.trust_empty, extended_types=config.extended_types
-    )
+        snap_count=config.snap_count, compression=config.snapshot_compression, trust_empty=config.trust_empty,
+        extended_types=config.extended_types,
+    )  # fmt: skip
     try:
         storage = Storage(host.disk, config.data_dir, config.data_log_dir, host.random, options)
     except StoreError as error:
