@@ -211,7 +211,7 @@ class SimTransport:
         try:
             used = self.receiver.received(memoryview(data))
         except Exception as error:
-            log.warning("%s: connection closed: %s: %s", self.peer, type(error).__name__, error)
+            self.network.cables.complain(self.network.name, error)
             self.abort(f"could not take what it sent: {error}")
             return
         self._left = data[used:]
@@ -246,8 +246,8 @@ class SimTransport:
         if self.receiver is not None:
             try:
                 self.receiver.closed(self._reason)
-            except Exception:
-                log.exception("%s: the receiver failed at the end", self.peer)
+            except Exception as error:
+                self.network.cables.complain(self.network.name, error)
 
 
 class _Listener:
@@ -405,6 +405,8 @@ class Cables:
         self.blocked: set[tuple[str, str]] = set()
         self.holding: dict[_Pipe, None] = {}
         self.networks: dict[str, SimNetwork] = {}
+        self.complain: Callable[[str, Exception], None] = _complain
+        """Called with a machine's name and what its receiver raised: no simulated node sends what is not understood."""
         self._orphans: dict[SimTransport, str] = {}
         """Ends whose other machine lost its power, and that machine's name."""
         self._numbers = 40_000
@@ -466,6 +468,10 @@ class Cables:
             self._orphans[transport] = path[0]
 
 
+def _complain(name: str, error: Exception) -> None:
+    log.warning("%s: connection closed: %s: %s", name, type(error).__name__, error)
+
+
 def _accept(transport: SimTransport, accept: Accept) -> None:
     """A connection gets its receiver."""
     if transport._dead:
@@ -473,7 +479,7 @@ def _accept(transport: SimTransport, accept: Accept) -> None:
     try:
         receiver = accept(transport)
     except Exception as error:
-        log.warning("%s: refused: %s: %s", transport.peer, type(error).__name__, error)
+        transport.network.cables.complain(transport.network.name, error)
         transport.abort("refused")
     else:
         transport.receiver = receiver
