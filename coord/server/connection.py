@@ -26,7 +26,7 @@ from coord.wire.records import PASSWORD_SIZE, AuthPacket, ConnectRequest, Connec
 from .config import ServerConfig
 from .pipeline import Pipeline
 from .replies import reply_frame
-from .sessions import LocalSession
+from .sessions import ClientSession
 from .stats import Statistics
 
 __all__ = ["CONNECT_MAX", "Connection", "Keeper"]
@@ -93,7 +93,7 @@ class Connection:
 
     def __init__(self, keeper: Keeper, transport: Transport, since_ms: int) -> None:
         self.transport = transport
-        self.session: LocalSession | None = None
+        self.session: ClientSession | None = None
         self.session_id = 0
         self.asked = False
         self.auth: tuple[Id, ...] = (Id("ip", transport.host),)
@@ -148,7 +148,7 @@ class Connection:
         # A client that is so old that it does not send the flag does not expect it either.
         self._wants_flag = request.read_only is not None
         seen = request.last_zxid_seen
-        if not pipeline.serving:
+        if not pipeline.serving and not (pipeline.read_only and request.read_only):
             self.transport.abort("this server does not serve")
             return
         if seen > pipeline.tree.last_zxid:
@@ -166,7 +166,7 @@ class Connection:
         else:
             pipeline.open(self, timeout_ms)
 
-    def established(self, session: LocalSession) -> None:
+    def established(self, session: ClientSession) -> None:
         if self.transport.closed:
             self._pipeline.left(session, self)
             return
@@ -183,7 +183,8 @@ class Connection:
 
     def _answer_connect(self, timeout_ms: int, session_id: int, password: bytes) -> None:
         w = Writer()
-        ConnectResponse(0, timeout_ms, session_id, password, False if self._wants_flag else None).write(w)
+        read_only = self._pipeline.read_only if self._wants_flag else None
+        ConnectResponse(0, timeout_ms, session_id, password, read_only).write(w)
         self._stats.replied(0)
         self.send(LENGTH.pack(len(w)) + w.getvalue())
 
@@ -251,7 +252,7 @@ class Connection:
         self.last_xid = xid
         self.last_op = op
 
-    def _other(self, session: LocalSession, xid: int, op: int, body: bytes, replies: list[bytes]) -> None:
+    def _other(self, session: ClientSession, xid: int, op: int, body: bytes, replies: list[bytes]) -> None:
         """Whatever is not answered at once by `Reads`."""
         if op in ORDERED:
             self._pipeline.submit(session, xid, op, body)

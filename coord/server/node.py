@@ -19,6 +19,7 @@ from .config import ServerConfig, client_address
 from .configuration import ClientPort, Configuration
 from .driver import Driver
 from .pipeline import Pipeline
+from .readonly import serve_alone
 from .state import State
 from .stats import Statistics
 from .sweeper import sweep
@@ -89,6 +90,7 @@ async def _serve(
         timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
     )  # fmt: skip
     pipeline.replication = driver
+    pipeline.since = trio.current_time()
     words.learners = lambda: Learners.of(driver.leading)
     pipeline.reconfigure = configuration.reconfigure(driver)
     await _open(port, config)
@@ -96,6 +98,8 @@ async def _serve(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.expire_sessions)
             nursery.start_soon(_sweep, host, config, pipeline)
+            if config.read_only_enabled and config.ensemble is not None:
+                nursery.start_soon(serve_alone, pipeline, config.tick_ms)
             nursery.start_soon(clients.close_the_silent)
             nursery.start_soon(state.write_snapshots)
             nursery.start_soon(state.purge, config.purge_hours, config.snapshots_kept)

@@ -14,7 +14,7 @@ from struct import Struct
 
 import trio
 
-from coord.errors import SessionMovedError
+from coord.errors import EphemeralOnLocalSessionError, NotReadOnlyError, SessionMovedError
 from coord.kit.host import Wall
 from coord.tree.acl import Guard
 from coord.tree.applied import Applied, reply_body
@@ -29,8 +29,9 @@ from coord.wire.txns import TxnHeader, decode_txn
 from coord.zab.application import Cut, ForwardedRequest, Replication, Restoration, Role, Transaction
 
 from .config import ServerConfig
+from .localsessions import LocalSessions, Way
 from .replies import reply_frame
-from .sessions import Client, LocalSession, Pending
+from .sessions import Client, ClientSession, Pending, Scope
 from .state import State
 from .stats import Statistics
 
@@ -64,7 +65,7 @@ class Pipeline:
         self.guard = guard
         self.watches: WatchTable[Client] = WatchTable(self._may_read)
         self.reads: Reads[Client] = Reads(state.tree, self.watches, guard)
-        self.sessions: dict[int, LocalSession] = {}
+        self.sessions: dict[int, ClientSession] = {}
         self.outstanding = 0
         self.role = Role.LOOKING
         self.reconfigure: Reconfigure | None = None
@@ -73,6 +74,11 @@ class Pipeline:
         """The configuration in force."""
         self.since = 0.0
         """When it took the role, in trio's seconds."""
+        self.read_only = False
+        """It serves reads without a quorum, to those who want that."""
+        self.locals = LocalSessions(
+            config.tick_ms, config.server_id, enabled=config.local_sessions, upgrading=config.local_upgrading
+        )
         self.on_stop: Callable[[], None] = lambda: None
         """Called when this server stops serving: every client connection has to go."""
         self.on_delivered: Callable[[], None] = lambda: None
@@ -111,41 +117,54 @@ class Pipeline:
 
     def open(self, client: Client, timeout_ms: int) -> None:
         """A new session for `client`, which hears by `established`."""
-        session = LocalSession(self._ids.next(), timeout_ms, client)
+        session = ClientSession(self._ids.next(), timeout_ms, client)
         self.sessions[session.id] = session
-        self.submit(session, 0, CREATE_SESSION, INT.pack(timeout_ms))
+        if self.read_only or self.locals.enabled:
+            session.scope = Scope.LOCAL
+            self.locals.begin(session.id, timeout_ms, trio.current_time())
+            client.established(session)
+        else:
+            self.submit(session, 0, CREATE_SESSION, INT.pack(timeout_ms))
 
     def reopen(self, client: Client, session_id: int, timeout_ms: int) -> None:
         """`client` comes with a session that it had. It hears by `established` or `rejected`."""
         before = self.sessions.get(session_id)
         if before is not None and before.connection is not None:
             before.connection.abort("the client has connected again")
-        if self._tracker is None:
+        if self.locals.touch(session_id, timeout_ms, trio.current_time()):
+            self._attach(client, session_id, timeout_ms)
+        elif self.read_only:
+            self._attach_or_reject(client, session_id, timeout_ms, session_id in self.tree.sessions)
+        elif self._tracker is None:
+            replaced, _ = self._revalidating.get(session_id, (None, 0))
+            if replaced is not None:
+                replaced.abort("the client has connected again")
             self._revalidating[session_id] = (client, timeout_ms)
             self.replication.revalidate(session_id, timeout_ms)
-        elif self.revalidate(session_id, timeout_ms, HERE):
-            self._attach(client, session_id, timeout_ms)
         else:
-            client.rejected()
+            self._attach_or_reject(client, session_id, timeout_ms, self.revalidate(session_id, timeout_ms, HERE))
 
-    def left(self, session: LocalSession, client: Client) -> None:
+    def left(self, session: ClientSession, client: Client) -> None:
         """The connection of `client` is gone; the session lives on until it expires."""
         if session.connection is client:
             session.connection = None
             self._forget_if_idle(session)
 
-    def heard(self, session: LocalSession) -> None:
+    def heard(self, session: ClientSession) -> None:
         """The client has sent something."""
-        self._touched[session.id] = session.timeout_ms
+        if session.scope is Scope.LOCAL:
+            self.locals.touch(session.id, session.timeout_ms, trio.current_time())
+        else:
+            self._touched[session.id] = session.timeout_ms
 
-    def submit(self, session: LocalSession, xid: int, op: int, body: bytes) -> None:
+    def submit(self, session: ClientSession, xid: int, op: int, body: bytes) -> None:
         """A write or a sync of `session`: on its way at the end of this wake-up."""
         pending = Pending(session, xid, op, body, is_write=True)
         session.waiting.append(pending)
         self.outstanding += 1
         self._arrived.append(pending)
 
-    def wait(self, session: LocalSession, xid: int, op: int, body: bytes) -> None:
+    def wait(self, session: ClientSession, xid: int, op: int, body: bytes) -> None:
         """Another request, behind writes that are not done: `Client.answer` is called when they are."""
         session.waiting.append(Pending(session, xid, op, body, is_write=False))
         self.outstanding += 1
@@ -162,10 +181,49 @@ class Pipeline:
             now = trio.current_time()
             for pending in arrived:
                 pending.since = now
+            if self.read_only:
+                for pending in arrived:
+                    local = pending.op == CLOSE_SESSION and pending.session.scope is Scope.LOCAL
+                    self._answer_here(pending, 0 if local else NotReadOnlyError.code, now)
+                return
+            if len(self.locals):
+                arrived = self._without_local(arrived, now)
             if self._decider is not None:
                 self._decide([(_request(pending), pending) for pending in arrived])
             elif self.serving:
                 self._forward(arrived)
+
+    def _without_local(self, arrived: list[Pending], now: float) -> list[Pending]:
+        """What is for the leader, behind the upgrades that it needs; the rest is answered."""
+        forward: list[Pending] = []
+        for pending in arrived:
+            way = self.locals.way_of(pending)
+            if way is Way.CLOSE:
+                self._answer_here(pending, 0, now)
+            elif way is Way.REFUSE:
+                self._answer_here(pending, EphemeralOnLocalSessionError.code, now)
+            else:
+                if way is Way.UPGRADE:
+                    forward.append(self._upgrade(pending))
+                forward.append(pending)
+        return forward
+
+    def _upgrade(self, pending: Pending) -> Pending:
+        """The createSession that goes before `pending`, so that the session can own what that makes."""
+        session = pending.session
+        session.scope = Scope.UPGRADING
+        self.locals.end(session.id)
+        upgrade = Pending(session, 0, CREATE_SESSION, INT.pack(session.timeout_ms), is_write=True)
+        upgrade.since = pending.since
+        session.waiting.insert(session.waiting.index(pending), upgrade)
+        self.outstanding += 1
+        return upgrade
+
+    def _answer_here(self, pending: Pending, code: int, now: float) -> None:
+        """The reply to a write without a transaction, in its turn."""
+        pending.frame = reply_frame(pending.xid, self.tree.last_zxid, code)
+        if pending.session.waiting and pending.session.waiting[0] is pending:
+            self._drain(pending.session, now)
 
     def _forward(self, arrived: list[Pending]) -> None:
         batch: list[ForwardedRequest] = []
@@ -237,10 +295,19 @@ class Pipeline:
         if role in DECIDING:
             # Nobody knows when clients were last heard of: every session gets its full timeout again.
             self._tracker = SessionTracker(self._config.tick_ms, trio.current_time(), self.tree.sessions)
+            self._tracker.admits = self.locals.admits
             self._decider = Decider(self.tree, self._tracker, self.guard, reconfigure=self.reconfigure)
+
+    def serve_reads(self) -> None:
+        """Begins to serve reads without a quorum, until there is one (`became`)."""
+        log.warning("no quorum: serving reads alone, to clients that ask for read-only servers")
+        self.read_only = True
 
     def _drop_everything(self) -> None:
         self.role = Role.LOOKING
+        if self.read_only and not self.locals.enabled:
+            self.locals.clear()
+        self.read_only = False
         self.sessions.clear()
         self.outstanding = 0
         self._arrived.clear()
@@ -289,14 +356,15 @@ class Pipeline:
         if session is None:
             return None
         for pending in session.waiting:
-            if pending.is_write and pending.op != SYNC:
+            if pending.is_write and pending.op != SYNC and not pending.frame:
                 same = pending.xid == header.cxid and header.type in (pending.op, OpCode.ERROR)
                 return pending if same else None
         return None
 
     def _answer_before(self, pending: Pending, now: float) -> None:
         """A write is about to be applied: the syncs that its session had asked for before it are done, for the leader got
-        them before it, though `syncs_done` comes behind the whole batch. They, and the reads behind them, are answered
+        them before it, though `syncs_done` comes behind the whole batch, and a quorum that has logged the write has confirmed
+        the leader. They, and the reads behind them, are answered
         now, or they would show what the session did only later."""
         waiting = pending.session.waiting
         if waiting and waiting[0] is not pending:
@@ -329,13 +397,16 @@ class Pipeline:
         if waiting and waiting[0] is pending:
             self._drain(session, now)
 
-    def _drain(self, session: LocalSession, now: float) -> None:
+    def _drain(self, session: ClientSession, now: float) -> None:
         """Sends the replies that are due, in the order of the requests, up to the first write that is not done."""
         waiting = session.waiting
         while waiting and (waiting[0].frame or not waiting[0].is_write):
             pending = waiting.popleft()
             self.outstanding -= 1
             client = pending.connection
+            if session.scope is Scope.UPGRADING and pending.op == CREATE_SESSION:
+                session.scope = Scope.GLOBAL
+                continue
             if client is None:
                 continue
             if not pending.is_write:
@@ -348,6 +419,9 @@ class Pipeline:
                 self._stats.replied(int((now - pending.since) * 1000))
                 if pending.op == CLOSE_SESSION:
                     client.close()
+                    if session.scope is Scope.LOCAL:
+                        self.locals.end(session.id)
+                        self._closed(session.id)
         if session.connection is None:
             self._forget_if_idle(session)
 
@@ -359,7 +433,7 @@ class Pipeline:
             if session.connection is not None:
                 session.connection.close()
 
-    def _forget_if_idle(self, session: LocalSession) -> None:
+    def _forget_if_idle(self, session: ClientSession) -> None:
         if session.connection is None and not session.waiting and self.sessions.get(session.id) is session:
             del self.sessions[session.id]
 
@@ -386,12 +460,8 @@ class Pipeline:
 
     def revalidated(self, session_id: int, valid: bool) -> None:
         client, timeout_ms = self._revalidating.pop(session_id, (None, 0))
-        if client is None:
-            return
-        if valid:
-            self._attach(client, session_id, timeout_ms)
-        else:
-            client.rejected()
+        if client is not None:
+            self._attach_or_reject(client, session_id, timeout_ms, valid)
 
     def touch(self, sessions: list[tuple[int, int]]) -> None:
         self._touch_all(sessions)
@@ -400,10 +470,17 @@ class Pipeline:
         touched, self._touched = self._touched, {}
         return list(touched.items())
 
+    def _attach_or_reject(self, client: Client, session_id: int, timeout_ms: int, valid: bool) -> None:
+        if valid:
+            self._attach(client, session_id, timeout_ms)
+        else:
+            client.rejected()
+
     def _attach(self, client: Client, session_id: int, timeout_ms: int) -> None:
         session = self.sessions.get(session_id)
         if session is None:
-            session = self.sessions[session_id] = LocalSession(session_id, timeout_ms, client)
+            scope = Scope.LOCAL if session_id in self.locals else Scope.GLOBAL
+            session = self.sessions[session_id] = ClientSession(session_id, timeout_ms, client, scope)
         session.timeout_ms = timeout_ms
         session.connection = client
         client.established(session)
@@ -424,6 +501,8 @@ class Pipeline:
 
     def _replace_tree(self, tree: Tree) -> None:
         self.tree = self.reads.tree = tree
+        if self.read_only:
+            self.on_stop()  # what its clients have seen may have been taken back
 
     def delete_unused(self, paths: Sequence[str]) -> None:
         """On the leader: proposes to delete containers and TTL nodes that have served their time."""
@@ -433,12 +512,15 @@ class Pipeline:
     # ---- time --------------------------------------------------------------------------------------------------------
 
     async def expire_sessions(self) -> None:
-        """Closes sessions that were silent for too long, as long as this server leads. Runs until cancelled."""
+        """Closes sessions that were silent for too long: all of them where this server leads, else its own local ones.
+        Runs until cancelled."""
         tick = self._config.tick_ms / 1000
         while True:
             deadline = self._tracker.deadline() if self._tracker is not None else None
             now = trio.current_time()
             await trio.sleep(min(max(deadline - now, 0.001), tick) if deadline is not None else tick)
+            for session_id in self.locals.expired(trio.current_time()):
+                self._closed(session_id)
             if self._tracker is not None and self._decider is not None:
                 due = self._tracker.expired(trio.current_time())
                 if due:

@@ -11,17 +11,29 @@ requests from 1 again, and the replies to those of its earlier connection must n
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum, auto
 from typing import Protocol
 
 from coord.tree.reads import Caller
 
-__all__ = ["Client", "LocalSession", "Pending"]
+__all__ = ["Client", "ClientSession", "Pending", "Scope"]
+
+
+class Scope(Enum):
+    """Who knows a session."""
+
+    GLOBAL = auto()
+    """The ensemble."""
+    LOCAL = auto()
+    """This server alone, see `localsessions`."""
+    UPGRADING = auto()
+    """This server, until the createSession that is under way is committed."""
 
 
 class Client(Caller, Protocol):
     """What the pipeline asks of a client's connection: session id and identities, and these."""
 
-    def established(self, session: LocalSession) -> None:
+    def established(self, session: ClientSession) -> None:
         """The session is the connection's: say so, and begin to take requests."""
 
     def rejected(self) -> None:
@@ -40,13 +52,14 @@ class Client(Caller, Protocol):
         """Closes at once."""
 
 
-class LocalSession:
+class ClientSession:
     """connection: the client's, or None once it is gone. waiting: requests without a reply, oldest first."""
 
-    __slots__ = ("connection", "id", "timeout_ms", "waiting")
+    __slots__ = ("connection", "id", "scope", "timeout_ms", "waiting")
 
-    def __init__(self, session_id: int, timeout_ms: int, connection: Client | None) -> None:
+    def __init__(self, session_id: int, timeout_ms: int, connection: Client | None, scope: Scope = Scope.GLOBAL) -> None:
         self.id = session_id
+        self.scope = scope
         self.timeout_ms = timeout_ms
         self.connection = connection
         self.waiting: deque[Pending] = deque()
@@ -62,7 +75,7 @@ class Pending:
 
     __slots__ = ("body", "connection", "frame", "is_write", "op", "session", "since", "xid")
 
-    def __init__(self, session: LocalSession, xid: int, op: int, body: bytes, *, is_write: bool) -> None:
+    def __init__(self, session: ClientSession, xid: int, op: int, body: bytes, *, is_write: bool) -> None:
         self.session = session
         self.connection = session.connection
         self.xid = xid

@@ -95,7 +95,8 @@ class Words:
         self._stats = stats
         self._disk = disk
         self._started = started
-        self._allowed = KNOWN if "*" in config.words else frozenset(config.words)
+        asked_for = {"isro"} if config.read_only_enabled else set()  # clients look for a server that writes by it
+        self._allowed = KNOWN if "*" in config.words else frozenset(config.words) | asked_for
 
     def answer(self, name: bytes, connection: Connection) -> bytes | None:
         """The answer to a word, or None when `name` is none."""
@@ -107,7 +108,7 @@ class Words:
         answer = ANSWERS.get(word)
         if answer is None or word not in self._allowed:
             text = f"{word} is not executed because it is not in the whitelist.\n"
-        elif not self._pipeline.serving and word not in ALWAYS:
+        elif not (self._pipeline.serving or self._pipeline.read_only) and word not in ALWAYS:
             text = NOT_SERVING
         else:
             text = answer(self, connection)
@@ -119,7 +120,7 @@ class Words:
         return "imok"
 
     def _isro(self, asking: Connection) -> str:
-        return "rw" if self._pipeline.serving else "null"
+        return "ro" if self._pipeline.read_only else "rw" if self._pipeline.serving else "null"
 
     # ---- how is it ---------------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Words:
             f"Connections: {len(list(self.connections))}\n"
             f"Outstanding: {pipeline.outstanding}\n"
             f"Zxid: {pipeline.last_zxid:#x}\n"
-            f"Mode: {MODES[pipeline.role]}\n"
+            f"Mode: {_mode(pipeline)}\n"
             f"Node count: {len(pipeline.tree.nodes)}\n"
         )
         if pipeline.role == Role.LEADING:
@@ -156,7 +157,7 @@ class Words:
         tree = pipeline.tree
         return {
             "version": VERSION,
-            "server_state": MODES[pipeline.role],
+            "server_state": _mode(pipeline),
             "ephemerals_count": sum(map(len, tree.ephemerals.values())),
             "num_alive_connections": len(list(self.connections)),
             "avg_latency": stats.latency_average,
@@ -165,7 +166,7 @@ class Words:
             "outstanding_requests": pipeline.outstanding,
             "znode_count": len(tree.nodes),
             "global_sessions": len(tree.sessions),
-            "local_sessions": 0,
+            "local_sessions": len(pipeline.locals),
             "packets_received": stats.received,
             "packets_sent": stats.sent,
             "watch_count": pipeline.watches.count,
@@ -294,6 +295,10 @@ class Words:
 
     def _size(self, folder: str) -> int:
         return sum(self._disk.size(f"{folder}/{name}") for name in self._disk.names(folder))
+
+
+def _mode(pipeline: Pipeline) -> str:
+    return "read-only" if pipeline.read_only else MODES[pipeline.role]
 
 
 def _client(connection: Connection, asking: Connection) -> str:

@@ -220,7 +220,7 @@ class Decider:
         self, record: CreateRequest | CreateTTLRequest, request: Request, zxid: int, now_ms: int, owner: int
     ) -> tuple[str, tuple[ACL, ...], int]:
         """Returns the path, the ACL and the parent's cversion afterwards."""
-        self._sessions.check(request.session_id, request.owner)
+        self._sessions.check(request.session_id, request.owner, to_own=owner == request.session_id)
         path = record.path
         parent_path, name = split_parent(path)
         acl = self._guard.fix(record.acl, request.auth, path)

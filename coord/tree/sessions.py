@@ -7,6 +7,8 @@ whom it is due. A new leader gives every session its full timeout again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coord.errors import SessionExpiredError, SessionMovedError
 
 __all__ = ["SessionIds", "SessionTracker", "password_of"]
@@ -67,7 +69,7 @@ class SessionTracker:
     be that old.
     """
 
-    __slots__ = ("_buckets", "_sessions", "_tick_ms", "now")
+    __slots__ = ("_buckets", "_sessions", "_tick_ms", "admits", "now")
 
     def __init__(self, tick_ms: int, now: float, sessions: dict[int, int] | None = None) -> None:
         """sessions: id -> timeout in ms, of the tree; all of them begin afresh."""
@@ -75,6 +77,8 @@ class SessionTracker:
         self._sessions: dict[int, _Session] = {}
         self._buckets: dict[int, dict[int, None]] = {}
         self.now = now
+        self.admits: Callable[[int], bool] = lambda session_id: False
+        """Whether a session that is not known here may do things nevertheless: one that only its server knows."""
         for session_id, timeout_ms in (sessions or {}).items():
             self.track(session_id, timeout_ms)
 
@@ -106,12 +110,15 @@ class SessionTracker:
             self._move(session_id, session, bucket)
         return True
 
-    def check(self, session_id: int, owner: object) -> None:
+    def check(self, session_id: int, owner: object, *, to_own: bool = False) -> None:
         """Raises SessionExpiredError, or SessionMovedError when the session is connected to another server now.
 
-        A session without an owner takes the first that asks. owner None asks for nobody in particular.
+        A session without an owner takes the first that asks. owner None asks for nobody in particular. to_own: the session
+        is to own a node, so it must be known, and end some day.
         """
         session = self._sessions.get(session_id)
+        if session is None and not to_own and self.admits(session_id):
+            return
         if session is None or session.closing:
             raise SessionExpiredError
         if session.owner != owner and owner is not None:

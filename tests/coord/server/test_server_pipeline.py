@@ -27,9 +27,9 @@ def application(pipeline: Pipeline) -> Application:
     return pipeline
 
 
-def learner_of(leader: Rig, link: int = 1) -> Rig:
+def learner_of(leader: Rig, follower: Rig | None = None) -> Rig:
     """A follower with the leader's state."""
-    follower = Rig(Role.LOOKING)
+    follower = follower or Rig(Role.LOOKING)
     restoration = follower.pipeline.restore()
     cut = leader.pipeline.freeze()
     assert cut is not None
