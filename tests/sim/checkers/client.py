@@ -66,7 +66,8 @@ class AcknowledgedWritesSurvive(ClientChecker):
         if exchange.err == 0 and exchange.op in CREATES and exchange.request.path.startswith(LEDGER + "/"):
             path = exchange.reply.path
             before = self.created.setdefault(path, exchange)
-            self.require(before is exchange, f"{path} was created twice:\n{before}\n{exchange}")
+            if before is not exchange:
+                self.require(False, f"{path} was created twice:\n{before}\n{exchange}")
 
     def finished(self, dump: Dump, witness: int, now: float) -> None:
         self.noted["acknowledged creates"] += len(self.created)
@@ -102,8 +103,8 @@ class EphemeralsDieWithSession(ClientChecker):
             own.pop(exchange.request.path, None)
         elif exchange.op in (OpCode.EXISTS, OpCode.GET_DATA):
             path = exchange.request.path
-            if exchange.err == NoNodeError.code:
-                self.require(path not in own, f"gone before its session:\n{own.get(path)}\n{exchange}")
+            if exchange.err == NoNodeError.code and path in own:
+                self.require(False, f"gone before its session:\n{own.get(path)}\n{exchange}")
             elif exchange.err == 0:
                 self._seen(exchange, exchange.reply.stat.ephemeral_owner)
         elif exchange.op == OpCode.CLOSE_SESSION and exchange.err == 0:
@@ -165,11 +166,12 @@ class WatchBeforeNewData(ClientChecker):
         if exchange.op != OpCode.GET_CHILDREN2 or stat is None:
             known = self.data.get(key)
             shown = stat.mzxid if stat is not None else 0
-            self.require(known is None or known == shown, f"no event came, it was watched as of {known}:\n{exchange}")
+            if known not in (None, shown):
+                self.require(False, f"no event came, it was watched as of {known}:\n{exchange}")
         if stat is not None:
             known = self.children.get(key)
-            same = known is None or known == stat.pzxid
-            self.require(same, f"no event came, its children were watched as of {known}:\n{exchange}")
+            if known not in (None, stat.pzxid):
+                self.require(False, f"no event came, its children were watched as of {known}:\n{exchange}")
         if exchange.op == OpCode.GET_CHILDREN2:
             if stat is not None and exchange.request.watch:
                 self.children[key] = stat.pzxid
@@ -196,8 +198,8 @@ class SessionReadsMonotonic(ClientChecker):
     def answered(self, exchange: Exchange) -> None:
         if exchange.zxid > 0:
             before = self.state.get(exchange.session_id)
-            if before is not None:
-                self.require(before.zxid <= exchange.zxid, f"the state goes back:\n{before}\n{exchange}")
+            if before is not None and before.zxid > exchange.zxid:
+                self.require(False, f"the state goes back:\n{before}\n{exchange}")
             self.state[exchange.session_id] = exchange
         if exchange.err == 0 and exchange.op in (OpCode.EXISTS, OpCode.GET_DATA, OpCode.SET_DATA):
             key = (exchange.session_id, exchange.request.path)
@@ -205,7 +207,8 @@ class SessionReadsMonotonic(ClientChecker):
             if seen is not None:
                 before_stat, stat = seen.reply.stat, exchange.reply.stat
                 same = before_stat.mzxid <= stat.mzxid and before_stat.czxid <= stat.czxid
-                self.require(same, f"the node goes back:\n{seen}\n{exchange}")
+                if not same:
+                    self.require(False, f"the node goes back:\n{seen}\n{exchange}")
             self.nodes[key] = exchange
 
 
