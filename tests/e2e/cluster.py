@@ -33,10 +33,10 @@ def until(condition: Callable[[], object], what: str, timeout: float = WAIT_S) -
         time.sleep(0.01)
 
 
-def word(port: int, name: str, timeout: float = 2.0) -> str:
+def word(port: int, name: str, timeout: float = 2.0, host: str = "127.0.0.1") -> str:
     """A four-letter word's answer; empty when nobody answers."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        with socket.create_connection((host, port), timeout=timeout) as connection:
             connection.sendall(name.encode())
             answer = b""
             while chunk := connection.recv(65536):
@@ -47,10 +47,11 @@ def word(port: int, name: str, timeout: float = 2.0) -> str:
 
 
 class Server:
-    """One server and its process. Log lines are in `log`."""
+    """One server and its process. Log lines are in `log`. prefix: a command that runs the server's command."""
 
-    def __init__(self, folder: Path, sid: int, port: int, settings: Sequence[str]) -> None:
-        self.folder, self.sid, self.port = folder, sid, port
+    def __init__(self, folder: Path, sid: int, port: int, settings: Sequence[str], host: str = "127.0.0.1") -> None:
+        self.folder, self.sid, self.port, self.host = folder, sid, port, host
+        self.prefix: tuple[str, ...] = ()
         self.config, self.log, self.data = folder / "zoo.cfg", folder / "server.log", folder / "data"
         self.process: subprocess.Popen[bytes] | None = None
         self.data.mkdir(parents=True, exist_ok=True)
@@ -59,10 +60,13 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
+
+    def word(self, name: str) -> str:
+        return word(self.port, name, host=self.host)
 
     def command(self, *options: str) -> list[str]:
-        return [sys.executable, "-m", "coord", "server", str(self.config), *options]
+        return [*self.prefix, sys.executable, "-m", "coord", "server", str(self.config), *options]
 
     def start(self, *options: str) -> None:
         """Starts the process and returns at once."""
@@ -99,12 +103,12 @@ class Server:
 
     def mode(self) -> str:
         """leader, follower, observer, standalone, or empty when it does not serve."""
-        lines = word(self.port, "srvr").splitlines()
+        lines = self.word("srvr").splitlines()
         return next((line.removeprefix("Mode: ") for line in lines if line.startswith("Mode: ")), "")
 
     def facts(self) -> dict[str, str]:
         """mntr, without the zk_ before each key."""
-        return dict(line.removeprefix("zk_").split("\t", 1) for line in word(self.port, "mntr").splitlines())
+        return dict(line.removeprefix("zk_").split("\t", 1) for line in self.word("mntr").splitlines())
 
     def serves(self) -> None:
         """Waits until it serves."""
@@ -116,18 +120,22 @@ class Server:
 
 
 class Cluster:
-    """Servers of one ensemble; a single one stands alone."""
+    """Servers of one ensemble; a single one stands alone. addresses: one for each server, instead of loopback."""
 
-    def __init__(self, folder: Path, size: int, settings: Sequence[str] = (), observers: int = 0) -> None:
+    def __init__(
+        self, folder: Path, size: int, settings: Sequence[str] = (), observers: int = 0,
+        *, tick_ms: int = 0, addresses: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         total = size + observers
         base = free_ports(3 * total)
-        lines = [f"tickTime={TICK_MS}", "initLimit=10", "syncLimit=5", "4lw.commands.whitelist=*", "maxClientCnxns=0", *settings]
+        hosts = addresses or ["127.0.0.1"] * total
+        lines = [f"tickTime={tick_ms or TICK_MS}", "initLimit=10", "syncLimit=5", "4lw.commands.whitelist=*", "maxClientCnxns=0", *settings]
         if total > 1:
             lines += [
-                f"server.{n + 1}=127.0.0.1:{base + total + n}:{base + 2 * total + n}:{'participant' if n < size else 'observer'}"
+                f"server.{n + 1}={hosts[n]}:{base + total + n}:{base + 2 * total + n}:{'participant' if n < size else 'observer'}"
                 for n in range(total)
             ]
-        self.servers = [Server(folder / str(n + 1), n + 1, base + n, lines) for n in range(total)]
+        self.servers = [Server(folder / str(n + 1), n + 1, base + n, lines, hosts[n]) for n in range(total)]
         self._clients: list[KazooClient] = []
 
     @property
@@ -175,11 +183,15 @@ class Cluster:
     def agrees(self) -> None:
         """Waits until all running servers have applied the same transactions; no digest ever differed."""
 
-        def zxids() -> set[str]:
-            texts = [word(server.port, "srvr") for server in self.servers if server.running]
-            return {line for text in texts for line in (text or "silent").splitlines() if line.startswith(("Zxid", "silent", "Node count"))}
+        def states() -> set[tuple[str, ...]]:
+            texts = [server.word("srvr") for server in self.servers if server.running]
+            return {tuple(line for line in text.splitlines() if line.startswith(("Zxid", "Node count"))) for text in texts}
 
-        until(lambda: len(zxids()) == 2, "the same zxid and node count everywhere")
+        def same() -> bool:
+            found = states()
+            return len(found) == 1 and len(found.pop()) == 2
+
+        until(same, "all serve, with the same zxid and node count")
         for server in self.servers:
             if server.running:
                 assert server.facts()["digest_mismatches_count"] == "0"
@@ -189,9 +201,15 @@ TICK_MS = 500
 
 
 @contextmanager
-def ensemble(folder: Path, size: int = 3, settings: Sequence[str] = (), observers: int = 0) -> Iterator[Cluster]:
+def ensemble(folder: Path, size: int = 3, settings: Sequence[str] = (), observers: int = 0, *, tick_ms: int = 0) -> Iterator[Cluster]:
     """A serving cluster; every process is gone at the end, whatever happened."""
-    cluster = Cluster(folder, size, settings, observers)
+    with watched(Cluster(folder, size, settings, observers, tick_ms=tick_ms)) as cluster:
+        yield cluster
+
+
+@contextmanager
+def watched(cluster: Cluster) -> Iterator[Cluster]:
+    """Starts a cluster and ends it, with its last words on standard output after a failure."""
     try:
         cluster.start()
         yield cluster

@@ -36,8 +36,10 @@ def reply(connection: socket.socket) -> bytes:
 class RawClient:
     """One connection, with a new session or with one that lives already. Leaving the block cuts it without a word."""
 
-    def __init__(self, port: int, session_id: int = 0, password: bytes = bytes(16), timeout_ms: int = 10_000) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
+    def __init__(
+        self, port: int, session_id: int = 0, password: bytes = bytes(16), timeout_ms: int = 10_000, host: str = "127.0.0.1"
+    ) -> None:
+        self.socket = socket.create_connection((host, port), timeout=TIMEOUT_S)
         self.socket.sendall(frame(struct.pack(">iqiqi16s?", 0, 0, timeout_ms, session_id, 16, password, False)))
         answer = reply(self.socket)
         _, self.timeout_ms, self.session_id = struct.unpack_from(">iiq", answer)

@@ -41,8 +41,12 @@ class Writer(threading.Thread):
     What was not answered is tried again under its name; that it exists already is an acknowledgement, too.
     """
 
-    def __init__(self, addresses: Sequence[Address], root: str, *, patience_s: float = 2.0, session_ms: int = 20_000) -> None:
+    def __init__(
+        self, addresses: Sequence[Address], root: str, *, patience_s: float = 2.0, session_ms: int = 20_000, pace_s: float = 0.001
+    ) -> None:
+        """patience_s: how long a reply may take before the next server is tried. pace_s: between two writes."""
         super().__init__(daemon=True)
+        self.pace_s = pace_s
         self.addresses, self.root, self.patience_s, self.session_ms = list(addresses), root, patience_s, session_ms
         self.acknowledged: list[Acknowledged] = []
         self.errors: list[int] = []
@@ -59,6 +63,7 @@ class Writer(threading.Thread):
                 with self._connected() as connection:
                     while not self._stopping.is_set():
                         number = self._write(connection, number)
+                        time.sleep(self.pace_s)
                     connection.sendall(frame(struct.pack(">ii", 0, CLOSE)))
             except (OSError, EOFError):
                 self._turn += 1
