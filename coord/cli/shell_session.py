@@ -34,6 +34,7 @@ START_TIMEOUT = 10.0
 
 _KEEPER_STATES = {
     State.CONNECTED: KeeperState.SYNC_CONNECTED,
+    State.CONNECTED_READ_ONLY: KeeperState.CONNECTED_READ_ONLY,
     State.SUSPENDED: KeeperState.DISCONNECTED,
     State.EXPIRED: KeeperState.EXPIRED,
     State.CLOSED: KeeperState.CLOSED,

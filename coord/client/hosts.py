@@ -71,6 +71,15 @@ class Rota:
             self._next = (self._next + 1) % len(self._addresses)
             yield address
 
+    def prefer(self, address: Address) -> None:
+        """This one is tried next."""
+        self._next = self._addresses.index(address)
+
+    def others(self, address: Address) -> list[Address]:
+        """All but one, in the order in which they are tried."""
+        start = self._next
+        return [each for each in self._addresses[start:] + self._addresses[:start] if each != address]
+
     def __len__(self) -> int:
         return len(self._addresses)
 

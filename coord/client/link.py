@@ -21,7 +21,8 @@ from .calls import Call, Credentials, Fired, Reply, StateChanged, Watch, WatchRe
 from .failures import ConnectFailedError, RequestTooLargeError, words_of
 from .hosts import Address, Rota
 from .protocol import Session
-from .states import FINAL, State
+from .search import find_writer
+from .states import FINAL, LINKED, State
 from .wakeup import Wakeup
 from .watches import WatchEvent
 
@@ -82,6 +83,7 @@ class Link:
         self._start_timeout = start_timeout
         self._close_timeout = close_timeout
         self._connect_stream = connect_stream
+        self._read_only = read_only
         self._random = random
         self._request_max = request_max
         self._problem = "not tried yet"
@@ -142,7 +144,7 @@ class Link:
 
     async def wait_connected(self) -> None:
         """Returns when the session has a server. Raises the session's end."""
-        while self.session.state is not State.CONNECTED:
+        while self.session.state not in LINKED:
             if self.session.state in FINAL:
                 raise error_of(self.session.end_code())
             await self._changed.wait()
@@ -228,6 +230,8 @@ class Link:
                 self._settle()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write, stream)
+                    if self._read_only:
+                        nursery.start_soon(self._look_for_writer, address)
                     await self._read(stream)
         finally:
             self._stream_scope = None
@@ -236,6 +240,17 @@ class Link:
             self._problem = f"{address}: {self.session.reason}"
             self._settle()
             await trio.aclose_forcefully(stream)
+
+    async def _look_for_writer(self, address: Address) -> None:
+        """Leaves a server that has no quorum for one that has, as soon as there is one."""
+        while self.session.state not in LINKED:
+            await self._changed.wait()
+        others = self._rota.others(address)
+        if self.session.state is State.CONNECTED_READ_ONLY and others:
+            found = await find_writer(others, self._connect_stream, self._attempt_timeout)
+            self._rota.prefer(found)
+            self.session.disconnected(trio.current_time(), f"{found} has a quorum")
+            self._settle()
 
     async def _read(self, stream: trio.abc.Stream) -> None:
         session = self.session

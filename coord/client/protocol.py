@@ -44,7 +44,7 @@ from coord.wire.records import (
 
 from .calls import Call, Credentials, Event, Fired, Reply, StateChanged, Watch, WatchRemoval, encode
 from .failures import ClientLimitError
-from .states import FINAL, MOVES, Move, State
+from .states import FINAL, LINKED, MOVES, Move, State
 from .watches import WATCHES_MAX, Kind, WatchEvent, WatchTable
 
 __all__ = ["OUTSTANDING_BYTES_MAX", "OUTSTANDING_MAX", "Session"]
@@ -98,6 +98,8 @@ class Session:
         self.linked = False
         """A byte stream is in use. When this turns false the driver closes the stream."""
         self.watches = WatchTable()
+        self._lasting = resume is not None
+        """Whether a server with a quorum knows the session: one that only reads cannot make it last."""
         self._handshake_timeout = handshake_timeout
         self._read_only = read_only
         self._reply_max = reply_max
@@ -158,7 +160,7 @@ class Session:
 
     def deadline(self) -> float:
         """When `timer` is due; infinity when time does not matter."""
-        if self.state is State.CONNECTED:
+        if self.state in LINKED:
             return min(self._heard_at + self.timeout * 2 / 3, self._spoke_at + self._ping_interval())
         return min(self._link_deadline if self.linked else inf, self._expires_at())
 
@@ -172,8 +174,9 @@ class Session:
         self._handshaking = True
         self._link_deadline = now + self._handshake_timeout
         self._spoke_at = now
+        session_id = self.session_id if self._lasting else 0
         request = ConnectRequest(
-            0, self.last_zxid, round(self.timeout * 1000), self.session_id, self.password, self._read_only
+            0, self.last_zxid, round(self.timeout * 1000), session_id, self.password, self._read_only
         )
         payload = encode(request)
         self._out.append(len(payload).to_bytes(4, "big") + payload)
@@ -195,7 +198,7 @@ class Session:
 
     def timer(self, now: float) -> None:
         """Does what is due: a ping, giving up a silent server, the end of a session that cannot be alive any more."""
-        if self.state is State.CONNECTED:
+        if self.state in LINKED:
             if now >= self._heard_at + self.timeout * 2 / 3:
                 self._lose(f"the server has said nothing for {now - self._heard_at:.1f} s")
             elif now >= self._spoke_at + self._ping_interval():
@@ -214,7 +217,7 @@ class Session:
 
         Raises the session's end if it has ended, ClientLimitError for one watch too many.
         """
-        connected = self.state is State.CONNECTED
+        connected = self.state in LINKED
         if self._closing or (not connected and self.state in FINAL):
             raise error_of(self.end_code(), call.path)
         if call.watch is not None and self.watches.count >= WATCHES_MAX and isinstance(call.watch, Watch):
@@ -241,14 +244,14 @@ class Session:
             raise ClientLimitError
         credential = _Auth(encode(AuthPacket(0, scheme, auth)), call)
         self._auths.append(credential)
-        if self.state is State.CONNECTED:
+        if self.state in LINKED:
             self._send_auth(credential)
 
     def close(self) -> None:
         """Ends the session: with the server's consent if there is one, at once if there is none."""
         if self.state in FINAL or self._closing:
             return
-        if self.state is State.CONNECTED:
+        if self.state in LINKED:
             self._transmit(Call(OpCode.CLOSE_SESSION))
             self._closing = True
         else:
@@ -357,7 +360,7 @@ class Session:
 
     def _take_handshake(self, response: ConnectResponse, now: float) -> None:
         if response.timeout_ms <= 0:
-            if self.session_id == 0:
+            if not self._lasting:
                 raise JuteError("a new session was refused")
             self._finish(Move.EXPIRED, "the server says that the session has expired")
             return
@@ -367,7 +370,9 @@ class Session:
         self.session_id = response.session_id
         self.password = response.password
         self.server_read_only = bool(response.read_only)
-        self._move(Move.ESTABLISHED, f"session 0x{self.session_id & (2**64 - 1):x}, timeout {self.timeout:g} s")
+        self._lasting |= not self.server_read_only
+        move = Move.ESTABLISHED_READ_ONLY if self.server_read_only else Move.ESTABLISHED
+        self._move(move, f"session 0x{self.session_id & (2**64 - 1):x}, timeout {self.timeout:g} s")
         for credential in self._auths:
             self._send_auth(credential)
         self._send_watches()
