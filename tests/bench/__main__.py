@@ -1,6 +1,6 @@
 """The figures of the project, each measured beside the original where there is one.
 
-    python -m tests.bench [startup] [failover] [coord] [broker] [--rounds N] [--seconds S]
+    python -m tests.bench [startup] [failover] [outage] [snapshot] [coord] [broker] [--rounds N] [--seconds S]
 
 Needs Apache ZooKeeper (apt-get install zookeeper), a JDK, Maven and librdkafka-dev.
 """
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import broker, coord, startup
+from tests.bench import broker, coord, outage, snapshot, startup
 
-PARTS = ["startup", "failover", "coord", "broker"]
+PARTS = ["startup", "failover", "outage", "snapshot", "coord", "broker"]
 
 
 def main() -> None:
@@ -25,6 +25,10 @@ def main() -> None:
             lines = startup.six_processes(args.rounds) + startup.single_server(args.rounds)
         elif part == "failover":
             lines = startup.failover(args.rounds)
+        elif part == "outage":
+            lines = outage.outages(args.rounds)
+        elif part == "snapshot":
+            lines = snapshot.million()
         elif part == "coord":
             lines = [pair.line() for pair in coord.measure(args.rounds, args.seconds)]
         else:

@@ -109,7 +109,7 @@ def follower_of(cluster: Cluster) -> Server:
 def comes_back(cluster: Cluster, server: Server) -> None:
     server.start()
     server.serves()
-    until(lambda: cluster.followers(), "it follows")
+    until(cluster.followers, "it follows")
 
 
 # ---- processes -------------------------------------------------------------------------------------------------------
