@@ -49,6 +49,8 @@ class Server:
         self.config = folder / "zoo.cfg"
         self.process: subprocess.Popen[bytes] | None = None
         self.kind = ""
+        self.properties: Sequence[str] = ()
+        """What Apache's server takes as system properties alone."""
 
     @property
     def address(self) -> str:
@@ -63,7 +65,8 @@ class Server:
         else:
             (self.folder / "log4j.properties").write_text(LOG4J)
             path = ":".join([str(self.folder), *(str(JARS / f"{name}.jar") for name in NAMES)])
-            command = ["java", "-Xmx256m", "-cp", path, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)]
+            properties = [f"-Dzookeeper.{setting}" for setting in self.properties] + [f"-D{setting}" for setting in self.properties]
+            command = ["java", "-Xmx256m", *properties, "-cp", path, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)]
         self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         log.close()
 
@@ -73,18 +76,22 @@ class Server:
         self.process.wait(15)
         self.process = None
 
-    def words(self, word: str) -> dict[str, str]:
-        """`srvr` or `mntr` as a dict; empty while it does not serve."""
+    def word(self, word: str) -> str:
+        """The answer to a four-letter word; empty while nobody answers."""
+        text = b""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(word.encode())
-                text = b""
                 while chunk := connection.recv(65536):
                     text += chunk
         except OSError:
-            return {}
+            return ""
+        return text.decode()
+
+    def words(self, word: str) -> dict[str, str]:
+        """`srvr` or `mntr` as a dict; empty while it does not serve."""
         separator = "\t" if word == "mntr" else ": "
-        return dict(line.split(separator, 1) for line in text.decode().splitlines() if separator in line)
+        return dict(line.split(separator, 1) for line in self.word(word).splitlines() if separator in line)
 
     @property
     def mode(self) -> str:
