@@ -163,3 +163,22 @@ def test_which_requests_want_an_ephemeral_node() -> None:
     assert not wants_ephemeral(OpCode.CREATE, b"")
     assert not wants_ephemeral(OpCode.MULTI, b"\0")
     assert not wants_ephemeral(OpCode.SET_DATA, body_of(CreateRequest("/a", b"", OPEN_ACL_UNSAFE, 1)))
+
+
+@on_trio
+def test_it_outlives_a_change_of_leader() -> None:
+    """Nobody else has to know it, so nobody has to be asked; what was under way is lost like any other request."""
+    rig = local_rig()
+    client = rig.client()
+    client.ask(1, *create("/a"))
+    rig.turn()
+    rig.replication.become(Role.LOOKING)
+    assert client.transport.closed
+    client.gone()
+    rig.replication.become(Role.LEADING)
+    again = rig.connect()
+    again.hello(client.session_id, client.password)
+    assert again.read_hello().session_id == client.session_id
+    again.ask(1, *create("/b"))
+    rig.settle()
+    assert errors(again) == [(1, 0)]
