@@ -435,7 +435,12 @@ class Tree:
             raise ValueError(f"the snapshot has {path or '/'} twice")
         node = Znode()
         node.born(path, data, self._acls.take(acl), czxid, ctime, owner)
-        node.mzxid, node.mtime, node.pzxid = mzxid, mtime, pzxid
+        if mzxid != czxid:  # most nodes were never changed, and an int takes 32 bytes: share what is equal
+            node.mzxid = mzxid
+        if mtime != ctime:
+            node.mtime = mtime
+        if pzxid != czxid:
+            node.pzxid = pzxid
         node.version, node.cversion, node.aversion = version, cversion, aversion
         node.digest = node.new_digest()
         if path:
