@@ -18,6 +18,7 @@ from coord.store.errors import DamagedFileError
 from coord.store.layout import zxid_in_name
 from coord.store.logfile import HEADER_SIZE, Ending, ending_of, header_ending, read_records
 from coord.store.snapshot import read_snapshot
+from coord.tree.tree import FUZZY
 from coord.tree.znode import Znode
 from coord.wire.codes import OpCode, Perms
 from coord.wire.data import ACL
@@ -136,8 +137,15 @@ def _snapshot_lines(disk: PosixDisk, path: str) -> Iterator[Line]:
         raise DamagedFileError(path, disk.size(path), f"its digest is {found.digest:x}, and its nodes have {tree.digest:x}")
     yield {
         "file": path, "kind": "snapshot", "zxid": hex(zxid), "sessions": len(tree.sessions), "nodes": len(tree.nodes) - 1,
-        "digest": f"{tree.digest:x}", "fuzzy_until": None if found.digest_zxid <= zxid else hex(found.digest_zxid),
+        "digest": f"{tree.digest:x}", "fuzzy_until": _fuzzy_until(found.digest_zxid, zxid),
     }  # fmt: skip
+
+
+def _fuzzy_until(until: int, zxid: int) -> str | None:
+    """None: it is exact."""
+    if until <= zxid:
+        return None
+    return "unknown" if until == FUZZY else hex(until)
 
 
 def _node_line(path: str, node: Znode) -> Line:
