@@ -94,7 +94,12 @@ class Election:
 
     def notified(self, sid: int, note: Notification, now: float, out: Effects) -> None:
         """A voter's message while this server looks for a leader."""
-        if note.leader not in self.membership.voters:
+        voters = self.membership.voters
+        if note.leader not in voters and (self.sid in voters or note.leader == NOBODY):
+            # a server that may not be elected itself, yet votes: it hears those of its own round
+            if note.state == Role.LOOKING and note.round > self.round:
+                self.round = note.round
+                self._begin_round(self._own, now, out)
             return
         if note.state == Role.LOOKING:
             self._settled.pop(sid, None)

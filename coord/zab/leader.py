@@ -92,6 +92,8 @@ class Leader:
         self._elected = False
         """A quorum has promised the epoch."""
         self._own_history_durable = False
+        self._establishing = False
+        """All that is left to do is to say so."""
         self._since = self._step_since = now
         self._ping_at = now + timing.tick / 2
         self._last_proposed = 0
@@ -243,6 +245,9 @@ class Leader:
 
     def tick(self, now: float, out: Effects) -> None:
         """Pings, and closes or gives up what has been silent for too long."""
+        if self._establishing:
+            self._maybe_establish(out)
+            return
         if not self.serving and now - self._step_since >= self.timing.init_timeout:
             self.lost = "no quorum of followers came within initLimit"
             return
@@ -270,6 +275,8 @@ class Leader:
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
+        if self._establishing:
+            return 0.0
         return self._ping_at if self._leave_at is None else min(self._ping_at, self._leave_at)
 
     def stop(self, out: Effects) -> None:
@@ -407,6 +414,10 @@ class Leader:
 
     def _maybe_establish(self, out: Effects) -> None:
         if self._own_history_durable and self.membership.is_quorum(self._serving_sids()):
+            # the application becomes a leader with the whole history applied, be it a quorum by itself
+            self._establishing = bool(out.deliver)
+            if self._establishing:
+                return
             self.serving = True
             out.became.append((Role.LEADING, self.epoch))
             # with the epoch the newest configuration that its history knows of is in force

@@ -34,7 +34,7 @@ class Membership:
     committed: the one in force. last_seen: the newest of all. enabled: whether they may change (`reconfigEnabled`).
     """
 
-    __slots__ = ("committed", "enabled", "in_flight", "last_seen", "voters")
+    __slots__ = ("committed", "enabled", "in_flight", "known", "last_seen", "voters")
 
     def __init__(self, committed: Ensemble, last_seen: Ensemble | None = None, *, enabled: bool = False) -> None:
         self.enabled = enabled
@@ -44,6 +44,8 @@ class Membership:
         """Whether the newest is not in force yet."""
         self.voters: frozenset[int] = committed.voters
         """All that vote in either."""
+        self.known: dict[int, Member] = {}
+        """Every server that a configuration of this run has named, as the last one did."""
         self._changed()
 
     def _changed(self) -> None:
@@ -51,6 +53,8 @@ class Membership:
             self.last_seen = self.committed
         self.in_flight = self.last_seen.version > self.committed.version
         self.voters = self.committed.voters | self.last_seen.voters
+        self.known.update(self.last_seen.members)
+        self.known.update(self.committed.members)
 
     def is_quorum(self, sids: Collection[int]) -> bool:
         """Whether these servers decide, in both configurations."""
@@ -62,8 +66,8 @@ class Membership:
         return min(agreed, self.last_seen.agreed(positions)) if self.in_flight else agreed
 
     def member(self, sid: int) -> Member | None:
-        """A server of either configuration; what the one in force says of it comes first."""
-        return self.committed.members.get(sid) or self.last_seen.members.get(sid)
+        """A server of either configuration, or one that was there before; what the one in force says comes first."""
+        return self.known.get(sid)
 
     def role(self, sid: int) -> Role:
         """How a server learns. One that is not in the configuration follows without a vote, as long as it is let."""
@@ -85,6 +89,13 @@ class Membership:
             if ensemble.version > self.last_seen.version:
                 self.see(ensemble, out)
         return found
+
+    def forget_beyond(self, zxid: int) -> None:
+        """Forgets a proposed configuration whose transaction is not in the log, which ends with `zxid`: this server has
+        acknowledged nothing of the kind, and who counts on that knows nothing of it either."""
+        if self.last_seen.version > zxid:
+            self.last_seen = self.committed
+            self._changed()
 
     def activate(self, ensemble: Ensemble, out: Effects) -> bool:
         """A configuration is in force. Returns whether it is newer than the one that was."""

@@ -203,6 +203,7 @@ class Peer:
 
     def _elect(self, now: float, out: Effects) -> None:
         self._rest_until = inf
+        self.membership.forget_beyond(self.ledger.logged)
         self._election.start(self.ledger.logged, self.ledger.current_epoch, now, out, stands=not self._leaving)
         held, self._held = self._held, {}
         for sid, (came, note) in held.items():

@@ -9,7 +9,11 @@ from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING
 
+from coord.errors import CoordError
+from coord.wire.codes import OpCode
 from coord.wire.quorum import Packet, PacketType, encode_packet, encode_sessions, parse
+from coord.wire.requests import ReconfigRequest
+from coord.wire.txns import SetDataTxn, TxnHeader, encode_txn
 from coord.zab.application import ForwardedRequest, Role, Transaction
 from coord.zab.effects import BODY, Effects
 from coord.zab.events import (
@@ -28,6 +32,8 @@ from coord.zab.events import (
 from coord.zab.ledger import Ledger
 from coord.zab.membership import Membership
 from coord.zab.peer import Peer
+from coord.zab.quorums import Ensemble
+from coord.zab.reconfigure import reconfigure
 from coord.zab.zxid import counter_of, epoch_of
 
 if TYPE_CHECKING:
@@ -42,7 +48,9 @@ Snapshot = tuple[int, tuple[Transaction, ...]]
 class Disk:
     """What a server finds again after a crash."""
 
-    def __init__(self) -> None:
+    def __init__(self, ensemble: Ensemble) -> None:
+        self.committed = self.last_seen = ensemble
+        """The configuration files."""
         self.accepted = 0
         self.current = 0
         self.snapshots: list[Snapshot] = [(0, ())]
@@ -132,7 +140,8 @@ class Server:
         self._cuts: dict[int, Snapshot] = {}
         ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
         random = Random(f"{world.seed}/{sid}/{world.now}")
-        self.peer = Peer(sid, Membership(world.ensemble), ledger, disk, world.options.timing, random)
+        self.membership = Membership(disk.committed, disk.last_seen, enabled=world.options.reconfigure_every > 0)
+        self.peer = Peer(sid, self.membership, ledger, disk, world.options.timing, random)
 
     def start(self) -> None:
         """Begins to look for a leader."""
@@ -201,6 +210,22 @@ class Server:
         self.disk.checkpoint(self.last_zxid, self.applied)
         self._purged += before - len(self.disk.log)
 
+    def reconfigure(self, members: str) -> None:
+        """A client's wish for another ensemble at this server, which leads."""
+        leading = self.peer.leading
+        if leading is None or not leading.serving or leading.leaving:
+            return
+        request = ReconfigRequest(None, None, members)
+        zxid = self.peer.next_zxid()
+        try:
+            ensemble = reconfigure(request, self.membership, leading.synced_sids(), zxid, voters_min=1)
+        except CoordError as error:
+            self.tell(Proposed([(zxid, b"%x %s" % (zxid, type(error).__name__.encode()))]))
+            return
+        self.world.trace(f"{self.sid} proposes {ensemble.text().splitlines()}")
+        body = SetDataTxn("/zookeeper/config", ensemble.text().encode(), -1)
+        self.tell(Proposed([(zxid, encode_txn(TxnHeader(0, 0, zxid, 0, OpCode.RECONFIG), body, None))]))
+
     def _propose(self, names: list[bytes]) -> None:
         self.tell(Proposed([(self.peer.next_zxid(), name) for name in names]))
 
@@ -213,6 +238,11 @@ class Server:
             disk.accepted = out.accepted_epoch
         if out.rewind is not None:
             self._rewind(out.rewind)
+        if out.seen is not None:
+            disk.last_seen = out.seen
+        if out.activated is not None:
+            disk.committed = out.activated
+            world.trace(f"{self.sid} has configuration {out.activated.version:x} in force")
         if out.persist:
             disk.log += out.persist
             self._sync()

@@ -47,6 +47,10 @@ class Options:
     cuts: bool = True
     write_every: float = 0.02
     recent_max: int = 500
+    reconfigure_every: float = 0.0
+    """Seconds between wishes for another ensemble; 0: it stays as it is."""
+    spare: int = 0
+    """Servers that are there and in no configuration but their own."""
 
     @classmethod
     def drawn(cls, random: Random) -> Options:
@@ -63,6 +67,8 @@ class Options:
             cuts=random.random() < 0.8,
             write_every=random.choice((0.01, 0.03, 0.1)),
             recent_max=random.choice((1, 5, 500)),
+            reconfigure_every=(every := random.choice((0.0, 0.0, 0.3, 1.5))),
+            spare=random.choice((1, 2)) if every else 0,
         )
 
     def delay(self, random: Random) -> float:
@@ -91,14 +97,16 @@ class World:
         self.random = Random(f"{seed}/world")
         self.options = options or Options.drawn(Random(f"{seed}/options"))
         count = self.options.voters + self.options.observers
-        members = {
+        everybody = {
             sid: Member(sid, (Address(f"s{sid}", 1, 2),), participant=sid <= self.options.voters)
-            for sid in range(1, count + 1)
+            for sid in range(1, count + self.options.spare + 1)
         }
+        members = {sid: member for sid, member in everybody.items() if sid <= count}
         self.ensemble = Ensemble(members)
+        """The first configuration; a spare server's own has that server too."""
         self.now = 0.0
         self.events = 0
-        self.disks = {sid: Disk() for sid in members}
+        self.disks = {sid: Disk(Ensemble({**members, sid: everybody[sid]})) for sid in everybody}
         self.servers: dict[int, Server] = {}
         self.network = Network(self)
         self.checkers = Checkers(self)
@@ -238,6 +246,31 @@ class World:
             self._writes += 1
             server.write(b"w%d" % self._writes)
 
+    def _reconfigure(self) -> None:
+        if self.quiet or not self.options.reconfigure_every:
+            return
+        for _, server in sorted(self.servers.items()):
+            if server.role is Role.LEADING:
+                server.reconfigure(self._another_ensemble(server.membership.committed))
+        self.after(self.random.expovariate(1 / self.options.reconfigure_every), self._reconfigure)
+
+    def _another_ensemble(self, ensemble: Ensemble) -> str:
+        """Some servers leave or join, another role or address for some."""
+        lines = []
+        for sid in sorted(self.disks):
+            member = ensemble.members.get(sid, Member(sid, (Address(f"s{sid}", 1, 2),)))
+            there = sid in ensemble.members
+            if self.random.random() < 0.25:
+                there = not there
+            if self.random.random() < 0.2:
+                member = replace(member, participant=not member.participant)
+            if self.random.random() < 0.1:
+                port = member.address.quorum_port
+                member = replace(member, addresses=(Address(f"s{sid}", port + 1, 2),))
+            if there:
+                lines.append(f"server.{sid}={member}")
+        return "\n".join(lines)
+
     # the run
 
     def run(self) -> None:
@@ -246,6 +279,7 @@ class World:
             self.after(self.random.uniform(0, 0.3), lambda sid=sid: sid in self.servers or self.start(sid))
         self.after(self.options.write_every, self._client)
         self.after(self.options.fault_every, self._fault)
+        self.after(self.options.reconfigure_every, self._reconfigure)
         self.run_until(self.options.seconds)
         self.quiet = True
         self.options = replace(self.options, slow_disk=0.0)
@@ -288,7 +322,7 @@ def simulate(seed: int, **options: object) -> World:
     """Runs one world. A failure tells the seed, the options and what happened last."""
     world = World(seed)
     world.options = replace(world.options, **options)  # type: ignore[arg-type]
-    if "voters" in options or "observers" in options:
+    if {"voters", "observers", "spare"} & options.keys():
         world = World(seed, world.options)
     try:
         world.run()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from coord.wire.quorum import Acks, Packet, PacketType, parse
 from coord.zab.application import Role, Transaction
+from coord.zab.membership import configurations
 from coord.zab.zxid import counter_of, epoch_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class PrefixConsistency(Checker):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.history: list[Transaction] = []
+        self.in_force = world.ensemble
+        """The configuration of the server that made the history longer last."""
 
     def became(self, server: Server, role: Role, epoch: int) -> None:
         if role is Role.LOOKING:
@@ -105,12 +108,15 @@ class PrefixConsistency(Checker):
             self._extend(server, entry)
 
     def _extend(self, server: Server, entry: Transaction) -> None:
-        voters = self.world.ensemble.voters
-        holders = [sid for sid in voters if self.world.disks[sid].holds(entry)]
-        self.require(
-            self.world.ensemble.is_quorum(holders),
-            f"server {server.sid} applied {entry[0]:#x}, durable only on {holders}",
-        )
+        holders = [sid for sid, disk in self.world.disks.items() if disk.holds(entry)]
+        before, self.in_force = self.in_force, server.membership.committed
+        needed = [self.in_force, before] if configurations([entry]) else [self.in_force]
+        for ensemble in needed:
+            voters = sorted(ensemble.voters)
+            self.require(
+                ensemble.is_quorum(holders),
+                f"server {server.sid} applied {entry[0]:#x}, durable only on {holders} of {voters}",
+            )
         self.history.append(entry)
 
 
@@ -159,6 +165,14 @@ class AcknowledgedSurvive(Checker):
             self.require(not missing, f"server {server.sid} lost {sorted(missing)[:5]}")
 
 
+class ConfigurationsAgree(Checker):
+    """In the end all servers, those too that were removed, know the same configuration to be in force."""
+
+    def finished(self) -> None:
+        known = {server.sid: server.membership.committed.version for server in self.world.servers.values()}
+        self.require(len(set(known.values())) == 1, f"configurations in force, by server: {known}")
+
+
 class Checkers(Checker):
     """All of them."""
 
@@ -166,7 +180,7 @@ class Checkers(Checker):
         super().__init__(world)
         kinds = (
             SingleLeaderPerEpoch, TotalOrder, PrefixConsistency, PromisesAreDurable, SyncSeesAcknowledged,
-            AcknowledgedSurvive,
+            AcknowledgedSurvive, ConfigurationsAgree,
         )  # fmt: skip
         self.all: list[Checker] = [kind(world) for kind in kinds]
 
