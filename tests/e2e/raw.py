@@ -47,12 +47,20 @@ class RawClient:
 
     def ask(self, op: int, body: bytes) -> tuple[int, bytes]:
         """(error code, response record) of one request; events that come before it are skipped."""
+        return self.answer(self.send(op, body))
+
+    def send(self, op: int, body: bytes) -> int:
+        """Sends a request; returns its number."""
         self._xid += 1
         self.socket.sendall(frame(struct.pack(">ii", self._xid, op) + body))
+        return self._xid
+
+    def answer(self, number: int) -> tuple[int, bytes]:
+        """(error code, response record) of the request of that number; what comes before it is skipped."""
         while True:
             answer = reply(self.socket)
             xid, _, error = struct.unpack_from(">iqi", answer)
-            if xid == self._xid:
+            if xid == number:
                 return error, answer[16:]
 
     def __enter__(self) -> RawClient:

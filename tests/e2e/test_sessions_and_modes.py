@@ -274,3 +274,39 @@ def _within(seconds: float, call: Callable[[], object]) -> bool:
 
     threading.Thread(target=run, daemon=True).start()
     return done.wait(seconds)
+
+
+@pytest.mark.parametrize("seen_by", ["leader", "follower"])
+def test_a_leader_that_was_stopped_and_deposed_shows_nothing_old(folder: Path, seen_by: str) -> None:
+    """The others have another leader and acknowledge a write; then the old one goes on, with a sync and a read waiting for it,
+    which were sent after that write. It, or a follower that was stopped with it, closes the connection or tells the new value."""
+    made = MixedEnsemble(folder, size=5)
+    try:
+        made.start((OURS,) * 5)
+        old = made.leader()
+        companion = made.servers[0]
+        writer = client_of(*[server for server in made.servers if server not in (old, companion)])
+        writer.create("/a", b"old")
+        asked = old if seen_by == "leader" else companion
+        with RawClient(asked.port) as reader:
+            assert reader.ask(9, text("/"))[0] == 0
+            for server in (old, companion):
+                assert server.process is not None
+                os.kill(server.process.pid, signal.SIGSTOP)
+            writer.retry(writer.set, "/a", b"new")
+            reader.send(9, text("/"))
+            last = reader.send(4, text("/a") + b"\0")
+            for server in (old, companion):
+                assert server.process is not None
+                os.kill(server.process.pid, signal.SIGCONT)
+            try:
+                error, record = reader.answer(last)
+            except (EOFError, OSError):
+                pass
+            else:
+                assert (error, record[4:7]) == (0, b"new")
+        stop(writer)
+        made.await_serving()
+        made.assert_digests_agree()
+    finally:
+        made.close()
