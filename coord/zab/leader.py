@@ -535,14 +535,8 @@ class Leader:
         self._reconfigured(ensemble, designated, out)
 
     def _designated(self, ensemble: Ensemble, zxid: int) -> int:
-        """Who leads in a configuration: this server, if it is a voter there at the same address; otherwise the voter
-        with the longest log among those that have `zxid`."""
-        now, then = self.membership.committed.members.get(self.sid), ensemble.members.get(self.sid)
-        if then is not None and then.participant and (now is None or now.addresses == then.addresses):
-            return self.sid
-        there = [lr for lr in self.learners.values() if lr.stage is Stage.SERVING and lr.sid in ensemble.voters]
-        candidates = [(lr.acked, lr.sid) for lr in there if lr.sid != self.sid and not lr.observer and lr.acked >= zxid]
-        return max(candidates)[1] if candidates else self.sid
+        followers = [lr for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer]
+        return self.membership.designated(self.sid, ensemble, {lr.sid: lr.acked for lr in followers if lr.acked >= zxid})
 
     def _reconfigured(self, ensemble: Ensemble, designated: int, out: Effects) -> None:
         self.membership.activate(ensemble, out)

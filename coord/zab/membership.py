@@ -74,6 +74,15 @@ class Membership:
         member = self.committed.members.get(sid)
         return Role.OBSERVING if member is not None and not member.participant else Role.FOLLOWING
 
+    def designated(self, leader: int, ensemble: Ensemble, acked: Mapping[int, int]) -> int:
+        """Who leads in a new configuration: the leader, if it is a voter there at the same address; otherwise the voter
+        with the longest log. acked: by server, the last zxid, of those that have the new configuration in their logs."""
+        now, then = self.committed.members.get(leader), ensemble.members.get(leader)
+        if then is not None and then.participant and (now is None or now.addresses == then.addresses):
+            return leader
+        candidates = [(zxid, sid) for sid, zxid in acked.items() if sid in ensemble.voters and sid != leader]
+        return max(candidates)[1] if candidates else leader
+
     def see(self, ensemble: Ensemble, out: Effects) -> None:
         """A configuration that is not in force yet: proposed, or what a new leader brings with its epoch, which may take
         back what an earlier one had proposed."""
