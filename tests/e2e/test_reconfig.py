@@ -248,3 +248,58 @@ def test_weights_and_groups_beside_apache(tmp_path: Path, kinds: tuple[str, ...]
         client.close()
     finally:
         ensemble.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "joiner"),
+    [(OURS, OURS), pytest.param(OURS, APACHE, marks=apache), pytest.param(APACHE, OURS, marks=apache)],
+    ids=["ours", "Apache's joins ours", "ours joins Apache's"],
+)
+def test_from_one_server_to_three_and_back(tmp_path: Path, kind: str, joiner: str) -> None:
+    """standaloneEnabled=false: the others join knowing nobody but server 1 and themselves, one as an observer first."""
+    needed(kind, joiner)
+    ensemble = Flexible(tmp_path, size=1, spare=2, settings=("standaloneEnabled=false",))
+    try:
+        ensemble.start((kind,))
+        client = ensemble.client(ensemble.servers[0])
+        client.create("/alone", b"1")
+        ensemble.join(2, joiner, knows=(1,))
+        ensemble.join(3, kind, "observer", knows=(1,))
+        reconfigure(client, joining=f"{ensemble.line(2)},{ensemble.line(3, 'observer')}")
+        ensemble.agrees(ensemble.line(1), ensemble.line(2), ensemble.line(3, "observer"))
+        ensemble.await_serving()
+        reconfigure(client, joining=ensemble.line(3))
+        ensemble.agrees(*(ensemble.line(n) for n in (1, 2, 3)))
+        ensemble.await_serving()
+        assert ensemble.client(ensemble.servers[2]).get("/alone")[0] == b"1"
+        reconfigure(client, leaving="1,3")
+        ensemble.eventually(lambda: ensemble.servers[1].mode == "leader", 20, "2 does not lead")
+        ensemble.agrees(ensemble.line(2))
+        client.retry(client.create, "/in-the-end", b"1")
+        client.stop()
+        client.close()
+    finally:
+        ensemble.close()
+
+
+def test_a_leader_dies_with_a_proposal(tmp_path: Path) -> None:
+    """kill -9 right behind the request: the configuration is the old one or the new one, and writes go on."""
+    ensemble = Flexible(tmp_path)
+    try:
+        ensemble.start((OURS, OURS, OURS))
+        client = ensemble.client(*ensemble.servers[:2])
+        ensemble.join(4, OURS)
+        for role in ("participant", "observer", "participant"):
+            leader = ensemble.leader()
+            asked = client.reconfig_async(ensemble.line(4, role), None, None, -1)
+            leader.stop(9)
+            asked.wait(10)
+            ensemble.await_serving()
+            client.retry(client.create, "/after-", b"", sequence=True)
+            leader.start(OURS)
+            ensemble.await_serving()
+            ensemble.eventually(lambda: len({ensemble.config(s) for s in ensemble.servers}) == 1, 20, "no agreement")
+        client.stop()
+        client.close()
+    finally:
+        ensemble.close()
