@@ -79,14 +79,16 @@ class Election:
         self._resend_at = 0.0
         self._resend_wait = RESEND_MIN
 
-    def start(self, zxid: int, epoch: int, now: float, out: Effects, *, stands: bool = True) -> None:
+    def start(self, zxid: int, epoch: int, now: float, out: Effects, *, stands: bool = True, ahead: bool = False) -> None:
         """Begins a new round with this server's own history: its last zxid and its current epoch.
 
         stands: whether this server may be elected. One that may not still prefers nobody with less history than its own.
+        ahead: whether a leader did not want it for having more history; then it stands too where only the configuration
+        that is on its way lets it vote.
         """
         self.elected = None
         self.round += 1
-        voter = self.sid in self.membership.committed.voters
+        voter = self.sid in (self.membership.voters if ahead else self.membership.committed.voters)
         self._own = Vote(self.sid if stands else NOBODY, zxid, epoch) if voter else Vote(NOBODY, NOBODY, NOBODY)
         self._settled.clear()
         self._resend_wait = RESEND_MIN
@@ -116,6 +118,11 @@ class Election:
             self._end(self._proposed._replace(round=self.round))
         elif now >= self._resend_at:
             self._resend_wait = min(self._resend_wait * 2, RESEND_MAX)
+            if self._own.leader == self.sid and self.sid not in self.membership.committed.voters:
+                self._own = Vote(NOBODY, NOBODY, NOBODY)  # those that it would need do not know it
+                self.round += 1
+                self._begin_round(self._own, now, out)
+                return
             self._resend_at = now + self._resend_wait
             self._tell_all(out)
 

@@ -36,7 +36,7 @@ from .events import (
     Synced,
 )
 from .leader import Leader
-from .learner import Learner
+from .learner import Learner, Phase
 from .ledger import Ledger
 from .membership import Membership, config_version, parse_configuration
 from .storage import History
@@ -84,6 +84,8 @@ class Peer:
         self._rest_until = inf
         """When the next election begins; inf while one is on, or while the state is being saved."""
         self._failures = 0
+        self._ahead = False
+        """The last leader did not bring this server to its own history: perhaps that was the shorter one."""
         self.left = False
         """After `Leaving`: the others know all that this server could tell them."""
         self._leaving = False
@@ -174,6 +176,7 @@ class Peer:
         role = self._leading or self._learning
         assert role is not None
         served = role.serving
+        self._ahead = self._learning is not None and self._learning.phase is Phase.PROMISED
         # a leader that hands over stays for the election, so that every voter's vote is there and nobody has to wait
         self.left = self._leaving and not (self._leading is not None and self._leading.handed_over)
         role.stop(out)
@@ -204,7 +207,9 @@ class Peer:
     def _elect(self, now: float, out: Effects) -> None:
         self._rest_until = inf
         self.membership.forget_beyond(self.ledger.logged)
-        self._election.start(self.ledger.logged, self.ledger.current_epoch, now, out, stands=not self._leaving)
+        self._election.start(
+            self.ledger.logged, self.ledger.current_epoch, now, out, stands=not self._leaving, ahead=self._ahead
+        )
         held, self._held = self._held, {}
         for sid, (came, note) in held.items():
             if self._election.elected is None and now - came <= HELD_SECONDS:
