@@ -511,8 +511,10 @@ class Leader:
     # the ensemble changes
 
     def synced_sids(self) -> list[int]:
-        """The servers whose logs are this leader's: its own, and those of followers in sync, with or without a vote."""
-        return [self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer)]
+        """The servers whose logs are this leader's: its own, and those of followers in sync, with or without a vote. One
+        that is an observer by now, and does not know yet, will come back as one."""
+        there = [lr.sid for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer]
+        return [self.sid, *(sid for sid in there if self.membership.role(sid) is Role.FOLLOWING)]
 
     def _configure(self, batch: list[Transaction], out: Effects) -> None:
         """Looks for a new configuration among proposals: they need a quorum of it too, itself included."""
