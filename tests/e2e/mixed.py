@@ -130,13 +130,15 @@ class MixedEnsemble:
         return ",".join(server.address for server in self.servers)
 
     def start(self, kinds: Sequence[str]) -> None:
-        """Starts all of them so that the voter with the highest number leads: it is there before the others."""
+        """Starts all of them so that the voter with the highest number leads: the first quorum cannot be without it."""
         voters = len(self.servers) - self.observers
         order = sorted(zip(self.servers, kinds, strict=True), key=lambda pair: (pair[0].number != voters, pair[0].number))
-        for server, kind in order:
+        for started, (server, kind) in enumerate(order, 1):
             server.start(kind)
             if server.number == voters:
                 self.eventually(lambda port=server.election_port: _listens(port), 20, "no election port")
+            if started == voters // 2 + 1:
+                self.await_serving()
         self.await_serving()
 
     def await_serving(self, seconds: float = 30) -> None:

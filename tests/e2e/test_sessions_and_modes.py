@@ -83,7 +83,8 @@ def test_local_sessions(folder: Path, kinds: tuple[str, ...]) -> None:
         for server in made.servers:
             client = client_of(server)
             session_id, password = client.client_id
-            assert server.words("mntr")["zk_local_sessions"] == "1"
+            held = int(server.words("mntr")["zk_local_sessions"])
+            assert held >= 1  # a client whose first connection was lost has left one behind
             client.create(f"/from-{server.number}", b"1")
             client.set(f"/from-{server.number}", b"2")
             for other in made.servers:
@@ -92,7 +93,7 @@ def test_local_sessions(folder: Path, kinds: tuple[str, ...]) -> None:
                         assert stranger.session_id == 0, "a local session is nobody's elsewhere"
             client.create(f"/ephemeral-{server.number}", ephemeral=True)
             assert client.client_id[0] == session_id
-            assert server.words("mntr")["zk_local_sessions"] == "0"
+            assert int(server.words("mntr")["zk_local_sessions"]) == held - 1
             for other in made.servers:
                 if other is not server:
                     with RawClient(other.port, session_id, password) as moved:
