@@ -10,9 +10,10 @@ from coord.errors import UnimplementedError
 from coord.kit.host import Host
 from coord.kit.net import Listening
 from coord.tree.decide import Reconfigure
+from coord.tree.paths import CONFIG_NODE
 from coord.tree.tree import Tree
 from coord.wire.requests import ReconfigRequest
-from coord.zab.membership import Membership
+from coord.zab.membership import Membership, config_version
 from coord.zab.peer import Peer
 from coord.zab.quorums import Ensemble, split_host
 from coord.zab.reconfigure import reconfigure
@@ -45,7 +46,8 @@ class Configuration:
         self._port = port
         if config.ensemble is None:
             return
-        self.membership = Membership(config.ensemble, config.last_seen, enabled=config.reconfig_enabled)
+        logged = config_version(state.tree.nodes[CONFIG_NODE].data or b"")
+        self.membership = Membership(config.ensemble, config.last_seen, logged=logged, enabled=config.reconfig_enabled)
         self.files = DynamicFiles(host.disk, config.path, config.server_id, self._activated)
         replaced = state.on_replaced
 

@@ -387,9 +387,13 @@ class Leader:
         for entry in committed:
             parts.append(encode_proposals((entry,)))
             parts.append(encode_commits((entry[0],)))
+        configuration = self.membership.last_seen
         if not learner.observer:
             parts.append(encode_proposals(self.ledger.pending))
-        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), self.membership.last_seen.text().encode()))
+        elif self.serving:
+            # it gets no proposals, so it would take one that is on its way to be in force with the epoch
+            configuration = self.membership.committed
+        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), configuration.text().encode()))
         out.send.append((learner.link, b"".join(parts)))
         learner.acked = self.ledger.delivered
         learner.enter(Stage.SYNCING, now)

@@ -20,6 +20,7 @@ from coord.wire.txns import SetDataTxn, decode_txn
 from .application import Role, Transaction
 from .effects import Effects
 from .quorums import Ensemble, Member, parse_ensemble
+from .zxid import counter_of
 
 __all__ = ["Membership", "config_version", "configurations", "parse_configuration"]
 
@@ -32,14 +33,20 @@ class Membership:
     """The configurations that one server knows. It outlives every role.
 
     committed: the one in force. last_seen: the newest of all. enabled: whether they may change (`reconfigEnabled`).
+    logged: the version of the newest configuration in the log, of those that transactions made. One that was proposed and
+    is not in the log counts no more: it was lost in a crash, or a leader cut it away.
     """
 
     __slots__ = ("committed", "enabled", "in_flight", "known", "last_seen", "voters")
 
-    def __init__(self, committed: Ensemble, last_seen: Ensemble | None = None, *, enabled: bool = False) -> None:
+    def __init__(
+        self, committed: Ensemble, last_seen: Ensemble | None = None, *, logged: int = 0, enabled: bool = False
+    ) -> None:
         self.enabled = enabled
         self.committed = committed
-        self.last_seen = last_seen if last_seen is not None and enabled else committed
+        self.last_seen = committed
+        if last_seen is not None and enabled and (last_seen.version == logged or not counter_of(last_seen.version)):
+            self.last_seen = last_seen  # a transaction's, or the first one's of all, which needs none
         self.in_flight = False
         """Whether the newest is not in force yet."""
         self.voters: frozenset[int] = committed.voters

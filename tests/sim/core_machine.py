@@ -30,7 +30,7 @@ from coord.zab.events import (
     Synced,
 )
 from coord.zab.ledger import Ledger
-from coord.zab.membership import Membership
+from coord.zab.membership import Membership, configurations
 from coord.zab.peer import Peer
 from coord.zab.quorums import Ensemble
 from coord.zab.reconfigure import reconfigure
@@ -140,7 +140,9 @@ class Server:
         self._cuts: dict[int, Snapshot] = {}
         ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
         random = Random(f"{world.seed}/{sid}/{world.now}")
-        self.membership = Membership(disk.committed, disk.last_seen, enabled=world.options.reconfigure_every > 0)
+        logged = max((version for version, _ in configurations(state)), default=0)
+        enabled = world.options.reconfigure_every > 0
+        self.membership = Membership(disk.committed, disk.last_seen, logged=logged, enabled=enabled)
         self.peer = Peer(sid, self.membership, ledger, disk, world.options.timing, random)
 
     def start(self) -> None:

@@ -79,6 +79,15 @@ def test_the_first_configuration_gets_the_version_of_its_first_epoch() -> None:
     assert members.last_seen.version == z(1, 0)
 
 
+def test_a_proposal_that_is_not_in_the_log_counts_no_more_after_a_restart() -> None:
+    """The file that names it outlived a crash which took its transaction; the log went on without it (core seed 1000971)."""
+    old, lost = ensemble(1, 2, 3, version=z(1, 0)), ensemble(3, 4, version=z(2, 7))
+    assert not Membership(old, lost, logged=z(1, 0), enabled=True).in_flight
+    assert Membership(old, lost, logged=z(2, 7), enabled=True).in_flight
+    first = ensemble(1, 2, 3, version=z(1, 0))
+    assert Membership(ensemble(1, 2, 3), first, enabled=True).last_seen == first, "no transaction makes the first one"
+
+
 def test_roles() -> None:
     """An observer observes; whoever is not in the configuration follows without a vote."""
     members = Membership(parse_ensemble(LINES[1] + "\nserver.2=h:1:2:observer"))
@@ -182,6 +191,19 @@ def test_a_reconfiguration_commits_with_both_quorums_and_then_needs_the_new_one_
     play.leader.propose([(z(1, 3), b"3")], play.out)
     play.synced()
     assert play.hear(4, Acks(z(1, 3), z(1, 3))).deliver, "a quorum of the new configuration"
+
+
+def test_an_observer_does_not_hear_of_a_configuration_before_it_is_in_force() -> None:
+    """It gets no proposals, so what came with NEWLEADER would seem to be in force (core seed 1000327, with 3 nodes)."""
+    play = leading(1, 2, 3)
+    play.join(1)
+    old, new = play.leader.membership.committed, ensemble(3, 4, version=z(1, 1))
+    play.leader.propose([transaction(new)], play.out)
+    for sid, kind, told in ((4, PacketType.FOLLOWERINFO, new), (5, PacketType.OBSERVERINFO, old)):
+        play.greet(sid, 0, kind)
+        *_, last = said(play.promise(sid), sid)
+        assert isinstance(last, Packet)
+        assert last == Packet(PacketType.NEWLEADER, z(1, 0), told.text().encode())
 
 
 def test_a_leader_that_is_removed_designates_another_and_commits_no_more() -> None:
