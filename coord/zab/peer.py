@@ -16,7 +16,7 @@ from coord.wire.jute import JuteError
 
 from .application import Role
 from .effects import Effects
-from .election import Election, Vote
+from .election import RESEND_MIN, Election, Vote
 from .events import (
     Connected,
     Event,
@@ -51,6 +51,9 @@ most often a leader that died, and each further one doubles the wait."""
 
 HELD_SECONDS = 1.0
 """How old a vote may be that came before this server looked for a leader itself."""
+
+STRANGERS_MAX = 64
+"""Servers without a vote whose last question is remembered."""
 
 _TRANSITIONS: dict[Role, frozenset[Role]] = {
     Role.LOOKING: frozenset((Role.LEADING, Role.FOLLOWING, Role.OBSERVING)),
@@ -92,6 +95,8 @@ class Peer:
         self._held: dict[int, tuple[float, Notification]] = {}
         """By server: when its newest vote came, of those that came while this one took no part in the election: it rested,
         or did not know yet that its leader is gone. Nobody would repeat such a vote soon."""
+        self._strangers: dict[int, tuple[float, Notification, Vote]] = {}
+        """By server that does not vote: when it was answered last, to what, and how."""
 
     def start(self, now: float) -> Effects:
         """Begins the first election."""
@@ -232,8 +237,7 @@ class Peer:
         if self.role is Role.LOOKING and self._adopted(note, now, out):
             return
         if sid not in self.membership.voters:
-            vote = self._election.proposed if self.role is Role.LOOKING else self._vote
-            self._election.answer(sid, self.role, vote, out)
+            self._answer_stranger(sid, note, now, out)
         elif self._electing:
             self._election.notified(sid, note, now, out)
         elif self.role is Role.LOOKING:
@@ -245,6 +249,18 @@ class Peer:
                 self._leading.looking(sid, now)
             elif self._learning is not None and sid == self._learning.leader:
                 self._learning.leader_looks(note.peer_epoch)
+
+    def _answer_stranger(self, sid: int, note: Notification, now: float, out: Effects) -> None:
+        """A server that does not vote asks whom to follow. Two that take each other for such must not answer each other
+        without end: who has a leader asks nothing, and the same question has the same answer for a while."""
+        vote = self._election.proposed if self.role is Role.LOOKING else self._vote
+        came, *before = self._strangers.get(sid, (-inf,))
+        if note.state != Role.LOOKING or (before == [note, vote] and now - came < RESEND_MIN):
+            return
+        if len(self._strangers) >= STRANGERS_MAX:
+            self._strangers.clear()
+        self._strangers[sid] = (now, note, vote)
+        self._election.answer(sid, self.role, vote, out)
 
     def _adopted(self, note: Notification, now: float, out: Effects) -> bool:
         """Whether a newer configuration came with a vote: the election begins anew in it."""

@@ -143,6 +143,7 @@ class Network:
 
     def notify(self, source: int, target: int, note: Notification) -> None:
         """Sends a vote; one that a cut holds back is replaced by the next."""
+        self.world.checkers.voted(source, target)
         self._votes[source, target] = note
         if (source, target) in self.blocked:
             self._held.add((source, target))

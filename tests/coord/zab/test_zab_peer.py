@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from random import Random
 
@@ -132,6 +132,21 @@ def test_strangers_are_always_answered() -> None:
 
     assert looking.handle([Notified(99, vote(99))], 0.0).notify[0][1].state == LOOKING
     assert serving.handle([Notified(99, vote(99))], 0.0).notify[0][1].state == LEADING
+
+
+@pytest.mark.parametrize("answering", [peer, following], ids=["looking", "following"])
+def test_two_that_are_strangers_to_each_other_fall_silent(answering: Callable[[], Peer]) -> None:
+    """Core seeds 1009, 1019 and 1026: both knew configurations in which the other does not vote, and answered each other's
+    answers for as long as they lived."""
+    one, other = answering(), peer(99, majority([98, 99]))
+    notes, exchanges = [vote(99)], 0
+    while notes and exchanges < 10:
+        exchanges += 1
+        answers = [note for _, note in one.handle([Notified(99, note) for note in notes], 0.1).notify]
+        notes = [note for sid, note in other.handle([Notified(1, note) for note in answers], 0.1).notify if sid == 1]
+
+    assert exchanges <= 3
+    assert one.handle([Notified(99, vote(99))], 1.0).notify, "who asks again later is answered again"
 
 
 def test_a_lost_leader_means_a_new_election_at_once() -> None:

@@ -5,6 +5,7 @@ A checker is told what servers do and raises `Violation` at the first thing that
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from coord.wire.quorum import Acks, Packet, PacketType, parse
@@ -42,6 +43,9 @@ class Checker:
 
     def sent(self, server: Server, data: bytes) -> None:
         """A server sends packets on a link."""
+
+    def voted(self, source: int, target: int) -> None:
+        """A server sends a vote to another."""
 
     def synced(self, server: Server, zxid: int) -> None:
         """A sync ended that was asked when `zxid` was the last acknowledged, in whatever epoch."""
@@ -154,6 +158,26 @@ class SyncSeesAcknowledged(Checker):
         )
 
 
+class VotesDieDown(Checker):
+    """No two servers write to each other about the election without end: between two of them votes are few in any second."""
+
+    LIMIT = 60
+    """Between two servers in one direction in a second; elections in bad worlds take 15."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.second = -1
+        self.counts: Counter[tuple[int, int]] = Counter()
+
+    def voted(self, source: int, target: int) -> None:
+        if int(self.world.now) != self.second:
+            self.second = int(self.world.now)
+            self.counts.clear()
+        self.counts[source, target] += 1
+        if self.counts[source, target] > self.LIMIT:
+            self.require(False, f"server {source} sent server {target} more than {self.LIMIT} votes in a second")
+
+
 class AcknowledgedSurvive(Checker):
     """Every acknowledged write is in the final history, once."""
 
@@ -179,7 +203,7 @@ class Checkers(Checker):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         kinds = (
-            SingleLeaderPerEpoch, TotalOrder, PrefixConsistency, PromisesAreDurable, SyncSeesAcknowledged,
+            SingleLeaderPerEpoch, TotalOrder, PrefixConsistency, PromisesAreDurable, SyncSeesAcknowledged, VotesDieDown,
             AcknowledgedSurvive, ConfigurationsAgree,
         )  # fmt: skip
         self.all: list[Checker] = [kind(world) for kind in kinds]
@@ -199,6 +223,10 @@ class Checkers(Checker):
     def synced(self, server: Server, zxid: int) -> None:
         for checker in self.all:
             checker.synced(server, zxid)
+
+    def voted(self, source: int, target: int) -> None:
+        for checker in self.all:
+            checker.voted(source, target)
 
     def finished(self) -> None:
         for checker in self.all:
