@@ -27,6 +27,8 @@ RESEND_MIN = 0.2
 """Seconds of silence after which a looking server repeats itself; doubled each time."""
 RESEND_MAX = 2.0
 """Apache goes up to 60 s; a vote costs 200 bytes, and a minute without a leader costs a minute."""
+STAND_MAX = 0.5
+"""A server that only the configuration on its way lets vote stands until its silences are longer than this."""
 
 NOBODY = -(1 << 63)
 """What a server without a vote proposes, as leader, zxid and epoch."""
@@ -118,7 +120,8 @@ class Election:
             self._end(self._proposed._replace(round=self.round))
         elif now >= self._resend_at:
             self._resend_wait = min(self._resend_wait * 2, RESEND_MAX)
-            if self._own.leader == self.sid and self.sid not in self.membership.committed.voters:
+            stands_apart = self._own.leader == self.sid and self.sid not in self.membership.committed.voters
+            if stands_apart and self._resend_wait > STAND_MAX:
                 self._own = Vote(NOBODY, NOBODY, NOBODY)  # those that it would need do not know it
                 self.round += 1
                 self._begin_round(self._own, now, out)
@@ -167,6 +170,7 @@ class Election:
             return
         if note.round > self.round:
             self.round = note.round
+            self._resend_wait = RESEND_MIN  # things move: what comes of it must not be missed
             self._begin_round(vote if self._better(vote, self._own) else self._own, now, out)
         elif self._better(vote, self._proposed):
             self._propose(vote, now, out)

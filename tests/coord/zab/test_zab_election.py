@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from random import Random
 
@@ -126,6 +127,30 @@ def test_silence_is_answered_by_repetition() -> None:
         assert len(out.notify) == 2
 
     assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, RESEND_MAX, RESEND_MAX, RESEND_MAX])
+
+
+def test_a_newer_round_is_asked_about_soon_again() -> None:
+    """Its leader may need this server before its initLimit is over (core seed 1001704, with 3 nodes)."""
+    election, _ = started(1, FIVE)
+    while (now := election.deadline()) < 5:
+        election.tick(now, Effects())
+    told(election, 2, note(LOOKING, 2, round_=2), now)
+
+    assert election.deadline() == pytest.approx(now + RESEND_MIN)
+
+
+def test_who_stands_by_a_configuration_on_its_way_gives_the_voters_time() -> None:
+    """They come to its vote only when their own leader has failed (core seed 2000416, with 5 nodes)."""
+    membership = Membership(majority([1]), enabled=True)
+    membership.see(replace(THREE, version=7), Effects())
+    election = Election(2, membership)
+    election.start(9, 1, 0.0, Effects(), ahead=True)
+    stood = 0.0
+    while election.proposed.leader == 2:
+        stood = election.deadline()
+        election.tick(stood, Effects())
+
+    assert 2 * FINALIZE_WAIT < stood < 2.0
 
 
 def test_a_late_server_joins_the_working_leader() -> None:
