@@ -17,7 +17,6 @@ import trio
 from coord.kit.disk import Disk
 from coord.wire.codes import OpCode
 from coord.zab.application import Role
-from coord.zab.follower import Stage
 from coord.zab.leader import Leader
 
 from .config import ServerConfig
@@ -75,10 +74,10 @@ class Learners(NamedTuple):
         """None: this server does not lead."""
         if leading is None:
             return cls()
-        synced = [learner for learner in leading.learners.values() if learner.stage is Stage.SERVING]
+        synced = leading.following.serving()
         observers = sum(learner.observer for learner in synced)
         voters = sum(learner.votes for learner in synced)
-        return cls(len(leading.learners), voters, len(synced) - voters - observers, observers, leading.pending_syncs)
+        return cls(len(leading.learners), voters, len(synced) - voters - observers, observers, len(leading.syncs))
 
 
 class Words:

@@ -1,4 +1,4 @@
-"""The leader: it finds an epoch of its own, brings a quorum to its history, then broadcasts.
+"""The leader: it finds an epoch of its own, brings a quorum to its history, then broadcasts (`broadcast`).
 
 Discovery. Learners tell the newest epoch they ever promised (FOLLOWERINFO); with a quorum of them the leader takes a newer
 one, makes it durable and announces it (LEADERINFO). A quorum promises it (ACKEPOCH); a learner with a newer history than
@@ -7,17 +7,12 @@ the leader's is refused at that point.
 Synchronisation. Each learner is brought to the leader's history (`catchup`) and told NEWLEADER; it acknowledges when that
 history is durable. The leader acknowledges for itself by the same rule. With a quorum the epoch is established.
 
-Broadcast. Proposals go to all followers in zxid order, a quorum's synced logs commit them, in order, for an
-acknowledgement speaks for everything before it on its link. Without a quorum in sight the leader steps down at once.
-
-A sync is answered once a quorum has been heard from that was asked after the sync had come. Each PING has a number of its
-own, which its answer repeats. A learner that answers has promised no later epoch, so no later leader has committed
-anything before the sync came: what this leader knows of is all there is. Apache's leader does not ask.
+Broadcast. From then on proposals are committed by a quorum's synced logs. Without a quorum in sight the leader steps down
+at once.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from coord.wire.jute import JuteError
@@ -36,15 +31,17 @@ from coord.wire.quorum import (
 )
 
 from .application import ForwardedRequest, Role, Transaction
+from .broadcast import Broadcast
 from .catchup import Diff, Trunc, choose
 from .effects import BODY, Effects
 from .follower import FollowerState, Stage
+from .following import Following
 from .ledger import Ledger
 from .membership import Membership
-from .quorums import Ensemble
 from .storage import History
+from .syncs import SYNCS_MAX, Syncs
 from .timing import Timing
-from .zxid import COUNTER_MAX, counter_of, epoch_of, first_of, show
+from .zxid import counter_of, epoch_of, first_of, show
 
 __all__ = ["LINKS_MAX", "Leader"]
 
@@ -59,11 +56,8 @@ HAND_OVER_SECONDS = 1.0
 """How long a leader that is about to be stopped waits for its followers' logs."""
 LAST_REPLIES_SECONDS = 0.001
 """After the last commit: its replies leave before the leader steps down, which closes every connection."""
-SYNCS_MAX = 100_000
-"""Syncs waiting for a commit; beyond it the learner that asks is closed."""
 
 _UPTODATE = encode_packet(PacketType.UPTODATE, -1)
-_SYNC = encode_packet(PacketType.SYNC, 0)
 
 
 class Leader:
@@ -82,8 +76,10 @@ class Leader:
         """Known (not 0) when a quorum has told its promises."""
         self.serving = False
         """The epoch is established."""
-        self.learners: dict[int, FollowerState] = {}
-        """By link."""
+        self.following = Following(sid, membership)
+        self.learners = self.following.by_link
+        self.syncs = Syncs(self.following, membership, ledger)
+        self.broadcast = Broadcast(self.following, membership, ledger, self.syncs)
         self._greeted = {sid}
         """Voters that told their promises, this server included."""
         self._next_epoch = max(ledger.accepted_epoch, ledger.highest_promise) + 1
@@ -96,23 +92,10 @@ class Leader:
         """All that is left to do is to say so."""
         self._since = self._step_since = now
         self._ping_at = now + timing.tick / 2
-        self._last_proposed = 0
-        self.successor: int | None = None
-        """Who leads after this server, because of a new configuration; from then on nothing is proposed or committed."""
-        self._reconfiguration = 0
-        """The zxid of the new configuration that is on its way."""
         self.handed_over = False
         """It stepped down because it was asked to, and not because its followers were gone."""
         self._leave_at: float | None = None
         """When this leader steps down at the latest, because it is about to be stopped."""
-        self._followers: list[int] = []
-        self._observers: list[int] = []
-        """Links that take part in the broadcast."""
-        self._syncs: deque[tuple[int, int, int]] = deque()
-        """(zxid, round, link): who asked for a sync, which proposal it waits for, and which round of PINGs. Link 0 is this
-        server."""
-        self._round = 0
-        """The number of the newest PING."""
         # what this server has logged is the epoch's beginning, whoever else had it
         ledger.deliver_to(ledger.logged, out)
         out.listen = True
@@ -130,7 +113,7 @@ class Leader:
     def closed(self, link: int) -> None:
         """A learner is gone."""
         if self.learners.pop(link, None) is not None:
-            self._regroup()
+            self.following.regroup()
             self._check_quorum()
 
     def received(self, link: int, messages: list[Message], now: float, out: Effects) -> None:
@@ -158,7 +141,7 @@ class Leader:
     def synced(self, now: float, out: Effects) -> None:
         """This server's own log became durable further on."""
         if self.serving:
-            self._advance(out)
+            self.broadcast.advance(out)
             self._maybe_leave(now)
         else:
             self._maybe_durable(now, out)
@@ -180,25 +163,18 @@ class Leader:
 
     def next_zxid(self) -> int:
         """Takes the next zxid of the epoch."""
-        self._last_proposed += 1
-        return self._last_proposed
+        self.broadcast.last_proposed += 1
+        return self.broadcast.last_proposed
 
     def propose(self, batch: list[Transaction], out: Effects) -> None:
         """Replicates transactions that follow the last proposed one."""
-        if batch[-1][0] >= first_of(self.epoch) + COUNTER_MAX:
+        if not self.broadcast.propose(batch, out):
             self.lost = f"the counter of epoch {self.epoch} is used up"
-            return
-        self._configure(batch, out)
-        self.ledger.append(batch, out)
-        if self._followers:
-            data = encode_proposals(batch)
-            for link in self._followers:
-                out.send.append((link, data))
 
     @property
-    def pending_syncs(self) -> int:
-        """Syncs that are not answered yet, of this server's clients and of learners'."""
-        return len(self._syncs)
+    def successor(self) -> int | None:
+        """Who leads after this server, because of a new configuration."""
+        return self.broadcast.successor
 
     @property
     def leaving(self) -> bool:
@@ -212,7 +188,7 @@ class Leader:
 
     def _maybe_leave(self, now: float) -> None:
         if self._leave_at is not None and not self.ledger.pending:
-            ends = [learner.acked for learner in self.learners.values() if learner.votes and learner.stage is Stage.SERVING]
+            ends = [learner.acked for learner in self.following.serving() if learner.votes]
             if all(end >= self.ledger.logged for end in ends):
                 self._leave_at = min(self._leave_at, now + LAST_REPLIES_SECONDS)
 
@@ -221,11 +197,14 @@ class Leader:
 
         The PINGs go out with the next `tick`, which is due at once: one round for all syncs that came together.
         """
-        if len(self._syncs) < SYNCS_MAX:
-            self._syncs.append((self.ledger.logged, self._round + 1, request.learner))
+        if self.syncs.ask(request.learner):
             self._ping_at = now
         elif learner := self.learners.get(request.learner):
             self._refuse(learner, f"more than {SYNCS_MAX} syncs are waiting", out)
+
+    def synced_sids(self) -> list[int]:
+        """See `Following.synced_sids`."""
+        return self.following.synced_sids()
 
     def revalidated(self, link: int) -> bool:
         """Whether a learner is still there to get an answer."""
@@ -236,12 +215,9 @@ class Leader:
         server joins an elected leader only where a quorum has, and this leader's own waits are long."""
         if self.serving or now - self._since < QUORUM_GRACE:
             return
-        here = self._here()
+        here = self.following.here()
         if sid not in here and not self.membership.is_quorum(here):
             self.lost = f"only servers {sorted(here)} came, and server {sid} still looks for a leader"
-
-    def _here(self) -> set[int]:
-        return {self.sid, *(lr.sid for lr in self.learners.values() if lr.stage is not Stage.GREETING)}
 
     def tick(self, now: float, out: Effects) -> None:
         """Pings, and closes or gives up what has been silent for too long."""
@@ -251,8 +227,8 @@ class Leader:
         if not self.serving and now - self._step_since >= self.timing.init_timeout:
             self.lost = "no quorum of followers came within initLimit"
             return
-        if not self.serving and now - self._since >= ALONE_SECONDS and not self.membership.is_quorum(self._here()):
-            self.lost = f"only servers {sorted(self._here())} came, which is no quorum"
+        if not self.serving and now - self._since >= ALONE_SECONDS and not self.membership.is_quorum(self.following.here()):
+            self.lost = f"only servers {sorted(self.following.here())} came, which is no quorum"
             return
         if self.successor is not None and self._leave_at is None:
             self._leave_at = now + HAND_OVER_SECONDS  # the followers leave by themselves; this is for those that do not
@@ -266,12 +242,7 @@ class Leader:
                 self._refuse(learner, reason, out)
         if now >= self._ping_at:
             self._ping_at = now + self.timing.tick / 2
-            self._round += 1
-            ping = encode_packet(PacketType.PING, self._round)
-            for learner in self.learners.values():
-                if learner.stage is Stage.SERVING:
-                    out.send.append((learner.link, ping))
-            self._answer_syncs(out)  # a quorum of one need not be asked
+            self.syncs.ping(out)
 
     def deadline(self) -> float:
         """When `tick` has something to do."""
@@ -323,8 +294,8 @@ class Leader:
         self.epoch = self._next_epoch
         self._step_since = now
         self.ledger.accepted_epoch = out.accepted_epoch = self.epoch
-        self._last_proposed = first_of(self.epoch)
-        self.membership.founded(self._last_proposed, out)
+        self.broadcast.begin(self.epoch)
+        self.membership.founded(first_of(self.epoch), out)
         for learner in self.learners.values():
             if learner.stage is Stage.WAITING:
                 self._announce(learner, now, out)
@@ -397,7 +368,7 @@ class Leader:
         out.send.append((learner.link, b"".join(parts)))
         learner.acked = self.ledger.delivered
         learner.enter(Stage.SYNCING, now)
-        self._regroup()
+        self.following.regroup()
 
     def _maybe_durable(self, now: float, out: Effects) -> None:
         """The leader's own NEWLEADER: its history is durable, then its epoch."""
@@ -412,26 +383,20 @@ class Leader:
         learner.enter(Stage.SERVING, now)
         if self.serving:
             out.send.append((learner.link, _UPTODATE))
-            self._advance(out)
+            self.broadcast.advance(out)
         else:
             self._maybe_establish(out)
 
     def _maybe_establish(self, out: Effects) -> None:
-        if self._own_history_durable and self.membership.is_quorum(self._serving_sids()):
+        if self._own_history_durable and self.membership.is_quorum(self.following.serving_sids()):
             # the application becomes a leader with the whole history applied, be it a quorum by itself
             self._establishing = bool(out.deliver)
             if self._establishing:
                 return
             self.serving = True
             out.became.append((Role.LEADING, self.epoch))
-            # with the epoch the newest configuration that its history knows of is in force
-            self._reconfigured(self.membership.last_seen, self._designated(self.membership.last_seen, 0), out)
-            for learner in self.learners.values():
-                if learner.stage is Stage.SERVING:
-                    out.send.append((learner.link, _UPTODATE))
-
-    def _serving_sids(self) -> list[int]:
-        return [self.sid, *(learner.sid for learner in self.learners.values() if learner.stage is Stage.SERVING)]
+            self.broadcast.establish(out)
+            out.send += [(learner.link, _UPTODATE) for learner in self.following.serving()]
 
     # broadcast
 
@@ -441,56 +406,7 @@ class Leader:
             raise JuteError(f"an ACK of {show(zxid)} in stage {learner.stage.name}")
         learner.acked = max(learner.acked, zxid)
         if learner.votes and self.serving:
-            self._advance(out)
-
-    def _advance(self, out: Effects) -> None:
-        """Commits what a quorum has logged, in order."""
-        if self.successor is not None:
-            return
-        positions = {self.sid: self.ledger.synced}
-        for learner in self.learners.values():
-            if learner.votes and learner.stage is Stage.SERVING:
-                positions[learner.sid] = learner.acked
-        agreed = self.membership.agreed(positions)
-        if agreed <= self.ledger.delivered:
-            return
-        if self._reconfiguration <= self.ledger.delivered or self._reconfiguration > agreed:
-            self._commit(agreed, out)
-        else:
-            self._commit_reconfiguration(out)
-            self._advance(out)  # what follows needs a quorum of the new configuration alone
-        self._answer_syncs(out)
-
-    def _commit(self, zxid: int, out: Effects) -> None:
-        """Commits up to and including `zxid`."""
-        batch = self.ledger.deliver_to(zxid, out)
-        if not batch:
-            return
-        if self._followers:
-            commits = encode_commits([zxid for zxid, _ in batch])
-            for link in self._followers:
-                out.send.append((link, commits))
-        if self._observers:
-            informs = encode_proposals(batch, PacketType.INFORM)
-            for link in self._observers:
-                out.send.append((link, informs))
-
-    def _answer_syncs(self, out: Effects) -> None:
-        if not self._syncs:
-            return
-        answered = {self.sid: self._round}
-        for learner in self.learners.values():
-            if learner.votes and learner.stage is Stage.SERVING:
-                answered[learner.sid] = learner.answered
-        confirmed = self.membership.agreed(answered)
-        while self._syncs and self._syncs[0][0] <= self.ledger.delivered and self._syncs[0][1] <= confirmed:
-            self._answer_sync(self._syncs.popleft()[2], out)
-
-    def _answer_sync(self, link: int, out: Effects) -> None:
-        if link == 0:
-            out.syncs_done += 1
-        elif link in self.learners:
-            out.send.append((link, _SYNC))
+            self.broadcast.advance(out)
 
     def _requested(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
         if self.serving:
@@ -503,56 +419,12 @@ class Leader:
 
     def _ponged(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
         out.touched += parse_sessions(packet.data)
-        if packet.zxid <= self._round:
-            learner.answered = max(learner.answered, packet.zxid)
-            self._answer_syncs(out)
+        self.syncs.ponged(learner, packet.zxid, out)
 
     def _ignored(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
         """A second ACK of NEWLEADER answers UPTODATE and says nothing new."""
         if counter_of(packet.zxid):
             raise JuteError(f"an ACK of {show(packet.zxid)} with data")
-
-    # the ensemble changes
-
-    def synced_sids(self) -> list[int]:
-        """The servers whose logs are this leader's: its own, and those of followers in sync, with or without a vote. One
-        that is an observer by now, and does not know yet, will come back as one."""
-        there = [lr.sid for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer]
-        return [self.sid, *(sid for sid in there if self.membership.role(sid) is Role.FOLLOWING)]
-
-    def _configure(self, batch: list[Transaction], out: Effects) -> None:
-        """Looks for a new configuration among proposals: they need a quorum of it too, itself included."""
-        if zxid := self.membership.see_proposed(batch, out):
-            self._reconfiguration = zxid
-            self._count_voters()
-
-    def _commit_reconfiguration(self, out: Effects) -> None:
-        """The old and the new configuration have agreed: from here on the new one is in force."""
-        zxid = self._reconfiguration
-        self._commit(zxid - 1, out)
-        ((_, data),) = self.ledger.deliver_to(zxid, out)
-        ensemble = self.membership.last_seen
-        designated = self._designated(ensemble, zxid)
-        leader = designated.to_bytes(8, "big", signed=True)
-        activate = encode_packet(PacketType.COMMITANDACTIVATE, zxid, leader)
-        inform = encode_packet(PacketType.INFORMANDACTIVATE, zxid, leader + data)
-        out.send += [(link, activate) for link in self._followers]
-        out.send += [(link, inform) for link in self._observers]
-        self._reconfigured(ensemble, designated, out)
-
-    def _designated(self, ensemble: Ensemble, zxid: int) -> int:
-        followers = [lr for lr in self.learners.values() if lr.stage is Stage.SERVING and not lr.observer]
-        return self.membership.designated(self.sid, ensemble, {lr.sid: lr.acked for lr in followers if lr.acked >= zxid})
-
-    def _reconfigured(self, ensemble: Ensemble, designated: int, out: Effects) -> None:
-        self.membership.activate(ensemble, out)
-        self._count_voters()
-        if designated != self.sid:
-            self.successor = designated
-
-    def _count_voters(self) -> None:
-        for learner in self.learners.values():
-            learner.votes = learner.sid in self.membership.voters and not learner.observer
 
     # learners come and go
 
@@ -560,14 +432,9 @@ class Leader:
         out.close.append((learner.link, reason))
         self.closed(learner.link)
 
-    def _regroup(self) -> None:
-        taking_part = [lr for lr in self.learners.values() if lr.stage in (Stage.SYNCING, Stage.SERVING)]
-        self._followers = [learner.link for learner in taking_part if not learner.observer]
-        self._observers = [learner.link for learner in taking_part if learner.observer]
-
     def _check_quorum(self) -> None:
-        if self.serving and not self.membership.is_quorum(self._serving_sids()):
-            self.lost = f"only servers {sorted(self._serving_sids())} are left, which is no quorum"
+        if self.serving and not self.membership.is_quorum(self.following.serving_sids()):
+            self.lost = f"only servers {sorted(self.following.serving_sids())} are left, which is no quorum"
 
 
 _Handler = Callable[[Leader, FollowerState, Packet, float, Effects], None]

@@ -547,7 +547,7 @@ def test_a_voter_that_promised_more_ends_the_epoch() -> None:
 def test_the_counter_ends_the_epoch() -> None:
     """The last zxid of an epoch is not proposed: the next one would belong to another epoch."""
     play = established()
-    play.leader._last_proposed = first_of(1) + COUNTER_MAX - 2
+    play.leader.broadcast.last_proposed = first_of(1) + COUNTER_MAX - 2
     play.ledger.logged = first_of(1) + COUNTER_MAX - 2
     zxid = play.leader.next_zxid()
     play.leader.propose([(zxid, b"")], Effects())

@@ -1,0 +1,123 @@
+"""Broadcast: proposals to all followers in zxid order, commits when a quorum's synced logs have them, in order.
+
+An acknowledgement speaks for everything before it on its link, so the lowest position that a quorum has reached is
+committed. A new configuration is a proposal too: from its place on a quorum is one of both, the old and the new, and its
+commit says who leads from then on.
+"""
+
+from __future__ import annotations
+
+from coord.wire.quorum import PacketType, encode_commits, encode_packet, encode_proposals
+
+from .application import Transaction
+from .effects import Effects
+from .following import Following
+from .ledger import Ledger
+from .membership import Membership
+from .quorums import Ensemble
+from .syncs import Syncs
+from .zxid import COUNTER_MAX, first_of
+
+__all__ = ["Broadcast"]
+
+
+class Broadcast:
+    """The proposals and commits of one leadership."""
+
+    __slots__ = ("_end", "_following", "_ledger", "_membership", "_reconfiguration", "_syncs", "last_proposed", "successor")
+
+    def __init__(self, following: Following, membership: Membership, ledger: Ledger, syncs: Syncs) -> None:
+        self._following = following
+        self._membership = membership
+        self._ledger = ledger
+        self._syncs = syncs
+        self.last_proposed = 0
+        self._end = 0
+        """The epoch's last zxid is before this."""
+        self._reconfiguration = 0
+        """The zxid of the new configuration that is on its way."""
+        self.successor: int | None = None
+        """Who leads after this server, because of a new configuration; from then on nothing is proposed or committed."""
+
+    def begin(self, epoch: int) -> None:
+        """The epoch is known: zxids come from it."""
+        self.last_proposed = first_of(epoch)
+        self._end = self.last_proposed + COUNTER_MAX
+
+    def establish(self, out: Effects) -> None:
+        """With the epoch the newest configuration that its history knows of is in force."""
+        newest = self._membership.last_seen
+        self._reconfigured(newest, self._designated(newest, 0), out)
+
+    def propose(self, batch: list[Transaction], out: Effects) -> bool:
+        """Replicates transactions that follow the last proposed one; False where the epoch has no zxids left for them."""
+        if batch[-1][0] >= self._end:
+            return False
+        self._configure(batch, out)
+        self._ledger.append(batch, out)
+        if self._following.followers:
+            data = encode_proposals(batch)
+            for link in self._following.followers:
+                out.send.append((link, data))
+        return True
+
+    def advance(self, out: Effects) -> None:
+        """Commits what a quorum has logged, in order."""
+        if self.successor is not None:
+            return
+        agreed = self._membership.agreed(self._following.acknowledged(self._ledger.synced))
+        if agreed <= self._ledger.delivered:
+            return
+        if self._reconfiguration <= self._ledger.delivered or self._reconfiguration > agreed:
+            self._commit(agreed, out)
+        else:
+            self._commit_reconfiguration(out)
+            self.advance(out)  # what follows needs a quorum of the new configuration alone
+        self._syncs.answer(out)
+
+    def _commit(self, zxid: int, out: Effects) -> None:
+        """Commits up to and including `zxid`."""
+        batch = self._ledger.deliver_to(zxid, out)
+        if not batch:
+            return
+        if self._following.followers:
+            commits = encode_commits([zxid for zxid, _ in batch])
+            for link in self._following.followers:
+                out.send.append((link, commits))
+        if self._following.observers:
+            informs = encode_proposals(batch, PacketType.INFORM)
+            for link in self._following.observers:
+                out.send.append((link, informs))
+
+    # the ensemble changes
+
+    def _configure(self, batch: list[Transaction], out: Effects) -> None:
+        """Looks for a new configuration among proposals: they need a quorum of it too, itself included."""
+        if zxid := self._membership.see_proposed(batch, out):
+            self._reconfiguration = zxid
+            self._following.count_voters()
+
+    def _commit_reconfiguration(self, out: Effects) -> None:
+        """The old and the new configuration have agreed: from here on the new one is in force."""
+        zxid = self._reconfiguration
+        self._commit(zxid - 1, out)
+        ((_, data),) = self._ledger.deliver_to(zxid, out)
+        ensemble = self._membership.last_seen
+        designated = self._designated(ensemble, zxid)
+        leader = designated.to_bytes(8, "big", signed=True)
+        activate = encode_packet(PacketType.COMMITANDACTIVATE, zxid, leader)
+        inform = encode_packet(PacketType.INFORMANDACTIVATE, zxid, leader + data)
+        out.send += [(link, activate) for link in self._following.followers]
+        out.send += [(link, inform) for link in self._following.observers]
+        self._reconfigured(ensemble, designated, out)
+
+    def _designated(self, ensemble: Ensemble, zxid: int) -> int:
+        followers = [learner for learner in self._following.serving() if not learner.observer]
+        acked = {learner.sid: learner.acked for learner in followers if learner.acked >= zxid}
+        return self._membership.designated(self._following.sid, ensemble, acked)
+
+    def _reconfigured(self, ensemble: Ensemble, designated: int, out: Effects) -> None:
+        self._membership.activate(ensemble, out)
+        self._following.count_voters()
+        if designated != self._following.sid:
+            self.successor = designated
