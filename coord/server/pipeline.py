@@ -1,39 +1,40 @@
 """The way of a write: request, decision, proposal, commit, tree, events, reply. This is the ensemble's `Application`.
 
-Requests that arrive in one wake-up are decided (leader) or forwarded (learner) together, at its end. Committed
+Requests that arrive in one wake-up are decided (leader, `decisions`) or forwarded (learner) together, at its end. Committed
 transactions come back in zxid order; each is applied, then the watch events that it triggers leave, then the reply, on
-the one server that holds the client. The leader keeps its decisions until they come back and need not decode them again.
+the one server that holds the client (`turns`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 
 import trio
 
-from coord.errors import EphemeralOnLocalSessionError, NotReadOnlyError, SessionMovedError
+from coord.errors import EphemeralOnLocalSessionError, NotReadOnlyError
 from coord.kit.host import Wall
 from coord.tree.acl import Guard
-from coord.tree.applied import Applied, reply_body
-from coord.tree.decide import Decider, Decision, Reconfigure, Request
+from coord.tree.applied import Applied
+from coord.tree.decide import Decider, Reconfigure, Request
 from coord.tree.reads import Reads
 from coord.tree.sessions import SessionIds, SessionTracker
 from coord.tree.tree import Tree
 from coord.tree.watches import WatchTable, notification
 from coord.wire.codes import OpCode, Perms
 from coord.wire.data import ACL
-from coord.wire.txns import TxnHeader, decode_txn
+from coord.wire.txns import decode_txn
 from coord.zab.application import Cut, ForwardedRequest, Replication, Restoration, Role, Transaction
 
 from .config import ServerConfig
+from .decisions import Decisions
 from .localsessions import LocalSessions, Way
-from .replies import reply_frame
 from .sessions import Client, ClientSession, Pending, Scope
 from .state import State
 from .stats import Statistics
+from .turns import Turns
 
 __all__ = ["Pipeline"]
 
@@ -45,8 +46,6 @@ INT = Struct(">i")
 SYNC = OpCode.SYNC.value
 CREATE_SESSION = OpCode.CREATE_SESSION.value
 CLOSE_SESSION = OpCode.CLOSE_SESSION.value
-DELETE_CONTAINER = OpCode.DELETE_CONTAINER.value
-SESSION_MOVED = SessionMovedError.code
 READ = Perms.READ.value
 DECIDING = (Role.LEADING, Role.STANDALONE)
 
@@ -55,7 +54,6 @@ class Pipeline:
     """One server's state machine and the requests on their way through it.
 
     replication: set by the node, since the two know each other. tree, watches: read them freely.
-    sessions: those whose clients are connected here. outstanding: requests without a reply.
     """
 
     replication: Replication
@@ -65,8 +63,6 @@ class Pipeline:
         self.guard = guard
         self.watches: WatchTable[Client] = WatchTable(self._may_read)
         self.reads: Reads[Client] = Reads(state.tree, self.watches, guard)
-        self.sessions: dict[int, ClientSession] = {}
-        self.outstanding = 0
         self.role = Role.LOOKING
         self.reconfigure: Reconfigure | None = None
         """Decides reconfigurations on the leader; None where they are disabled."""
@@ -79,6 +75,9 @@ class Pipeline:
         self.locals = LocalSessions(
             config.tick_ms, config.server_id, enabled=config.local_sessions, upgrading=config.local_upgrading
         )
+        self.turns = Turns(self.locals, stats)
+        self.sessions = self.turns.sessions
+        """Those whose clients are connected here, by id."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when this server stops serving: every client connection has to go."""
         self.on_delivered: Callable[[], None] = lambda: None
@@ -92,10 +91,8 @@ class Pipeline:
         self._touched: dict[int, int] = {}
         self._syncs: deque[Pending] = deque()
         self._revalidating: dict[int, tuple[Client, int]] = {}
-        # on the leader alone
-        self._tracker: SessionTracker | None = None
-        self._decider: Decider | None = None
-        self._decided: deque[tuple[Decision, Pending | None]] = deque()
+        self._decisions: Decisions | None = None
+        """On the leader alone."""
         state.on_replaced = self._replace_tree
 
     # ---- what clients' connections ask -------------------------------------------------------------------------------
@@ -108,12 +105,17 @@ class Pipeline:
     @property
     def deciding(self) -> bool:
         """Whether this server decides writes: it leads, or stands alone."""
-        return self._decider is not None
+        return self._decisions is not None
 
     @property
     def tracker(self) -> SessionTracker | None:
         """All sessions, on the leader; None elsewhere."""
-        return self._tracker
+        return self._decisions.tracker if self._decisions is not None else None
+
+    @property
+    def outstanding(self) -> int:
+        """Requests of this server's clients without a reply."""
+        return self.turns.outstanding
 
     def open(self, client: Client, timeout_ms: int) -> None:
         """A new session for `client`, which hears by `established`."""
@@ -135,7 +137,7 @@ class Pipeline:
             self._attach(client, session_id, timeout_ms)
         elif self.read_only:
             self._attach_or_reject(client, session_id, timeout_ms, session_id in self.tree.sessions)
-        elif self._tracker is None:
+        elif self._decisions is None:
             replaced, _ = self._revalidating.get(session_id, (None, 0))
             if replaced is not None:
                 replaced.abort("the client has connected again")
@@ -148,7 +150,7 @@ class Pipeline:
         """The connection of `client` is gone; the session lives on until it expires."""
         if session.connection is client:
             session.connection = None
-            self._forget_if_idle(session)
+            self.turns.forget_if_idle(session)
 
     def heard(self, session: ClientSession) -> None:
         """The client has sent something."""
@@ -159,22 +161,18 @@ class Pipeline:
 
     def submit(self, session: ClientSession, xid: int, op: int, body: bytes) -> None:
         """A write or a sync of `session`: on its way at the end of this wake-up."""
-        pending = Pending(session, xid, op, body, is_write=True)
-        session.waiting.append(pending)
-        self.outstanding += 1
-        self._arrived.append(pending)
+        self._arrived.append(self.turns.wait(session, xid, op, body, is_write=True))
 
     def wait(self, session: ClientSession, xid: int, op: int, body: bytes) -> None:
         """Another request, behind writes that are not done: `Client.answer` is called when they are."""
-        session.waiting.append(Pending(session, xid, op, body, is_write=False))
-        self.outstanding += 1
+        self.turns.wait(session, xid, op, body, is_write=False)
 
     # ---- the end of a wake-up ----------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Sends what has arrived on its way. To be called at the end of each wake-up, before the driver's turn."""
-        if self._touched and self._tracker is not None:
-            self._touch_all(self._touched.items())
+        if self._touched and self._decisions is not None:
+            self._decisions.touch(self._touched.items())
             self._touched = {}
         if self._arrived:
             arrived, self._arrived = self._arrived, []
@@ -184,12 +182,12 @@ class Pipeline:
             if self.read_only:
                 for pending in arrived:
                     local = pending.op == CLOSE_SESSION and pending.session.scope is Scope.LOCAL
-                    self._answer_here(pending, 0 if local else NotReadOnlyError.code, now)
+                    self.turns.refuse(pending, 0 if local else NotReadOnlyError.code, self.tree.last_zxid, now)
                 return
             if len(self.locals):
                 arrived = self._without_local(arrived, now)
-            if self._decider is not None:
-                self._decide([(_request(pending), pending) for pending in arrived])
+            if self._decisions is not None:
+                self._decisions.decide([(_request(pending), pending) for pending in arrived])
             elif self.serving:
                 self._forward(arrived)
 
@@ -199,9 +197,9 @@ class Pipeline:
         for pending in arrived:
             way = self.locals.way_of(pending)
             if way is Way.CLOSE:
-                self._answer_here(pending, 0, now)
+                self.turns.refuse(pending, 0, self.tree.last_zxid, now)
             elif way is Way.REFUSE:
-                self._answer_here(pending, EphemeralOnLocalSessionError.code, now)
+                self.turns.refuse(pending, EphemeralOnLocalSessionError.code, self.tree.last_zxid, now)
             else:
                 if way is Way.UPGRADE:
                     forward.append(self._upgrade(pending))
@@ -213,17 +211,7 @@ class Pipeline:
         session = pending.session
         session.scope = Scope.UPGRADING
         self.locals.end(session.id)
-        upgrade = Pending(session, 0, CREATE_SESSION, INT.pack(session.timeout_ms), is_write=True)
-        upgrade.since = pending.since
-        session.waiting.insert(session.waiting.index(pending), upgrade)
-        self.outstanding += 1
-        return upgrade
-
-    def _answer_here(self, pending: Pending, code: int, now: float) -> None:
-        """The reply to a write without a transaction, in its turn."""
-        pending.frame = reply_frame(pending.xid, self.tree.last_zxid, code)
-        if pending.session.waiting and pending.session.waiting[0] is pending:
-            self._drain(pending.session, now)
+        return self.turns.wait_before(pending, CREATE_SESSION, INT.pack(session.timeout_ms))
 
     def _forward(self, arrived: list[Pending]) -> None:
         batch: list[ForwardedRequest] = []
@@ -241,30 +229,6 @@ class Pipeline:
         if batch:
             self.replication.forward(batch)
 
-    def _decide(self, requests: Iterable[tuple[Request, Pending | None]]) -> None:
-        decider = self._decider
-        assert decider is not None
-        now_ms = self._wall.now_ms()
-        batch: list[Transaction] = []
-        for request, pending in requests:
-            if request.op == SYNC:
-                self._propose(batch)
-                batch = []
-                self._sync(request, pending)
-                continue
-            zxid = self.replication.next_zxid()
-            decision = decider.decide(request, zxid, now_ms)
-            self._decided.append((decision, pending))
-            batch.append((zxid, decision.data))
-        self._propose(batch)
-
-    def _propose(self, batch: list[Transaction]) -> None:
-        if batch:
-            note = self._stats.proposals.note
-            for _, data in batch:
-                note(len(data))
-            self.replication.propose(batch)
-
     def _sync(self, request: Request, pending: Pending | None) -> None:
         learner = HERE
         if pending is not None:
@@ -273,12 +237,6 @@ class Pipeline:
             assert isinstance(request.owner, int)
             learner = request.owner
         self.replication.sync(ForwardedRequest(request.session_id, request.cxid, SYNC, b"", (), learner))
-
-    def _touch_all(self, sessions: Iterable[tuple[int, int]]) -> None:
-        if self._tracker is not None:
-            now = trio.current_time()
-            for session_id, timeout_ms in sessions:
-                self._tracker.touch(session_id, now, timeout_ms)
 
     # ---- Application: roles ------------------------------------------------------------------------------------------
 
@@ -294,9 +252,10 @@ class Pipeline:
         self._state.serve(self.serving)
         if role in DECIDING:
             # Nobody knows when clients were last heard of: every session gets its full timeout again.
-            self._tracker = SessionTracker(self._config.tick_ms, trio.current_time(), self.tree.sessions)
-            self._tracker.admits = self.locals.admits
-            self._decider = Decider(self.tree, self._tracker, self.guard, reconfigure=self.reconfigure)
+            tracker = SessionTracker(self._config.tick_ms, trio.current_time(), self.tree.sessions)
+            tracker.admits = self.locals.admits
+            decider = Decider(self.tree, tracker, self.guard, reconfigure=self.reconfigure)
+            self._decisions = Decisions(decider, tracker, self.replication, self._wall, self._stats, self._sync)
 
     def serve_reads(self) -> None:
         """Begins to serve reads without a quorum, until there is one (`became`)."""
@@ -308,72 +267,44 @@ class Pipeline:
         if self.read_only and not self.locals.enabled:
             self.locals.clear()
         self.read_only = False
-        self.sessions.clear()
-        self.outstanding = 0
+        self.turns.clear()
         self._arrived.clear()
         self._touched.clear()
         self._syncs.clear()
         self._revalidating.clear()
-        self._decided.clear()
-        self._tracker = None
-        self._decider = None
+        self._decisions = None
         self.on_stop()
 
     # ---- Application: transactions -----------------------------------------------------------------------------------
 
     def deliver(self, batch: list[Transaction]) -> None:
         now = trio.current_time()
-        decided = self._decided
+        turns, decisions = self.turns, self._decisions
         for zxid, data in batch:
             pending: Pending | None
-            if decided and decided[0][0].header.zxid == zxid:
-                decision, pending = decided.popleft()
+            if decisions is not None and (mine := decisions.take(zxid)) is not None:
+                decision, pending = mine
                 if pending is not None:
-                    self._answer_before(pending, now)
+                    turns.before(pending, self.tree.last_zxid, now)
                 applied = self.tree.apply(
                     decision.header, decision.body, decision.digest, answer=pending is not None
                 )
             else:
                 header, body, digest = decode_txn(data)
-                pending = self._pending_for(header)
+                pending = turns.waiting_for(header)
                 if pending is not None:
-                    self._answer_before(pending, now)
+                    turns.before(pending, self.tree.last_zxid, now)
                 applied = self.tree.apply(header, body, digest, answer=pending is not None)
             if applied.events:
                 self._notify(applied)
             if pending is not None:
-                self._complete(pending, applied, now)
+                turns.complete(pending, applied, now)
             if applied.header.type == CLOSE_SESSION:
-                self._closed(applied.header.session_id)
-        if self._decider is not None:
-            self._decider.applied(batch[-1][0])
+                turns.end(applied.header.session_id)
+        if decisions is not None:
+            decisions.applied(batch[-1][0])
         self._state.delivered()
         self.on_delivered()
-
-    def _pending_for(self, header: TxnHeader) -> Pending | None:
-        """The request of a client of this server that a transaction from the leader answers."""
-        session = self.sessions.get(header.session_id)
-        if session is None:
-            return None
-        for pending in session.waiting:
-            if pending.is_write and pending.op != SYNC and not pending.frame:
-                same = pending.xid == header.cxid and header.type in (pending.op, OpCode.ERROR)
-                return pending if same else None
-        return None
-
-    def _answer_before(self, pending: Pending, now: float) -> None:
-        """A write is about to be applied: the syncs that its session had asked for before it are done, for the leader got
-        them before it, though `syncs_done` comes behind the whole batch, and a quorum that has logged the write has confirmed
-        the leader. They, and the reads behind them, are answered
-        now, or they would show what the session did only later."""
-        waiting = pending.session.waiting
-        if waiting and waiting[0] is not pending:
-            for before in waiting:
-                if before is pending:
-                    break
-                if before.op == SYNC and not before.frame:
-                    before.frame = reply_frame(before.xid, self.tree.last_zxid, 0, before.body)
-            self._drain(pending.session, now)
 
     def _notify(self, applied: Applied) -> None:
         before, frame = None, b""
@@ -386,74 +317,19 @@ class Pipeline:
     def _may_read(self, client: Client, acl: tuple[ACL, ...]) -> bool:
         return self.guard.permits(acl, READ, client.auth)
 
-    def _complete(self, pending: Pending, applied: Applied, now: float) -> None:
-        """A write was applied: its reply is due, and that of what waited behind it."""
-        session = pending.session
-        pending.frame = reply_frame(pending.xid, applied.header.zxid, applied.error, reply_body(applied, pending.op))
-        if applied.error == SESSION_MOVED and pending.connection is not None:
-            pending.connection.abort("the session has moved to another server")
-            pending.connection = None
-        waiting = session.waiting
-        if waiting and waiting[0] is pending:
-            self._drain(session, now)
-
-    def _drain(self, session: ClientSession, now: float) -> None:
-        """Sends the replies that are due, in the order of the requests, up to the first write that is not done."""
-        waiting = session.waiting
-        while waiting and (waiting[0].frame or not waiting[0].is_write):
-            pending = waiting.popleft()
-            self.outstanding -= 1
-            client = pending.connection
-            if session.scope is Scope.UPGRADING and pending.op == CREATE_SESSION:
-                session.scope = Scope.GLOBAL
-                continue
-            if client is None:
-                continue
-            if not pending.is_write:
-                if client is session.connection:
-                    client.answer(pending.xid, pending.op, pending.body)
-            elif pending.op == CREATE_SESSION:
-                client.established(session)
-            else:
-                client.send(pending.frame)
-                self._stats.replied(int((now - pending.since) * 1000))
-                if pending.op == CLOSE_SESSION:
-                    client.close()
-                    if session.scope is Scope.LOCAL:
-                        self.locals.end(session.id)
-                        self._closed(session.id)
-        if session.connection is None:
-            self._forget_if_idle(session)
-
-    def _closed(self, session_id: int) -> None:
-        session = self.sessions.pop(session_id, None)
-        if session is not None:
-            self.outstanding -= len(session.waiting)
-            session.waiting.clear()
-            if session.connection is not None:
-                session.connection.close()
-
-    def _forget_if_idle(self, session: ClientSession) -> None:
-        if session.connection is None and not session.waiting and self.sessions.get(session.id) is session:
-            del self.sessions[session.id]
-
     # ---- Application: what learners and their clients ask ------------------------------------------------------------
 
     def requests(self, batch: list[ForwardedRequest]) -> None:
-        if self._decider is not None:
-            self._decide((Request(r.session_id, r.cxid, r.op, r.body, r.auth, r.learner), None) for r in batch)
+        if self._decisions is not None:
+            self._decisions.decide((Request(r.session_id, r.cxid, r.op, r.body, r.auth, r.learner), None) for r in batch)
 
     def syncs_done(self, count: int) -> None:
         now = trio.current_time()
         for _ in range(count):
-            pending = self._syncs.popleft()
-            if not pending.frame:
-                # the reply's record is the request's: the path
-                pending.frame = reply_frame(pending.xid, self.tree.last_zxid, 0, pending.body)
-                self._drain(pending.session, now)
+            self.turns.synced(self._syncs.popleft(), self.tree.last_zxid, now)
 
     def revalidate(self, session_id: int, timeout_ms: int, learner: int) -> bool:
-        tracker = self._tracker
+        tracker = self.tracker
         if tracker is None or not tracker.touch(session_id, trio.current_time(), timeout_ms):
             return False
         return tracker.set_owner(session_id, learner)
@@ -464,7 +340,8 @@ class Pipeline:
             self._attach_or_reject(client, session_id, timeout_ms, valid)
 
     def touch(self, sessions: list[tuple[int, int]]) -> None:
-        self._touch_all(sessions)
+        if self._decisions is not None:
+            self._decisions.touch(sessions)
 
     def take_touched(self) -> list[tuple[int, int]]:
         touched, self._touched = self._touched, {}
@@ -506,8 +383,8 @@ class Pipeline:
 
     def delete_unused(self, paths: Sequence[str]) -> None:
         """On the leader: proposes to delete containers and TTL nodes that have served their time."""
-        if self._decider is not None:
-            self._decide((Request(0, 0, DELETE_CONTAINER, path.encode()), None) for path in paths)
+        if self._decisions is not None:
+            self._decisions.delete_unused(paths)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -516,21 +393,13 @@ class Pipeline:
         Runs until cancelled."""
         tick = self._config.tick_ms / 1000
         while True:
-            deadline = self._tracker.deadline() if self._tracker is not None else None
+            deadline = self._decisions.tracker.deadline() if self._decisions is not None else None
             now = trio.current_time()
             await trio.sleep(min(max(deadline - now, 0.001), tick) if deadline is not None else tick)
             for session_id in self.locals.expired(trio.current_time()):
-                self._closed(session_id)
-            if self._tracker is not None and self._decider is not None:
-                due = self._tracker.expired(trio.current_time())
-                if due:
-                    self._expire(due)
-
-    def _expire(self, due: list[int]) -> None:
-        assert self._tracker is not None
-        for session_id in due:
-            log.info("session 0x%x expired: nothing was heard of it for %s ms", session_id, self._tracker.timeout_of(session_id))
-        self._decide((Request(session_id, 0, CLOSE_SESSION, b""), None) for session_id in due)
+                self.turns.end(session_id)
+            if self._decisions is not None:
+                self._decisions.expire(trio.current_time())
 
 
 def _request(pending: Pending) -> Request:

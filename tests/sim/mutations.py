@@ -83,9 +83,9 @@ MUTATIONS = (
         "            if applied.events:\n"
         "                self._notify(applied)\n"
         "            if pending is not None:\n"
-        "                self._complete(pending, applied, now)\n",
+        "                turns.complete(pending, applied, now)\n",
         "            if pending is not None:\n"
-        "                self._complete(pending, applied, now)\n"
+        "                turns.complete(pending, applied, now)\n"
         "            if applied.events:\n"
         "                self._notify(applied)\n",
         "--world trio --count 5 --nodes 3",
@@ -136,15 +136,15 @@ MUTATIONS = (
     Mutation(
         "sessions of learners not touched",
         "coord/server/pipeline.py",
-        "        self._touch_all(sessions)\n",
-        "        pass\n",
+        "            self._decisions.touch(sessions)\n",
+        "            pass\n",
         "--world trio --count 10 --nodes 3 --faults stop",
     ),
     Mutation(
         "expired sessions not closed",
         "coord/server/pipeline.py",
-        "                    self._expire(due)\n",
-        "                    pass\n",
+        "                self._decisions.expire(trio.current_time())\n",
+        "                pass\n",
         "--world trio --count 10 --nodes 3 --faults stop",
     ),
 )
