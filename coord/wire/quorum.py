@@ -120,7 +120,7 @@ _INFO = Struct(">qiq")  # sid, protocol version, configuration version
 _NULL = b"\xff\xff\xff\xff"
 
 # plain numbers for the loops: an IntEnum costs a descriptor call for each use
-_PROPOSAL, _ACK, _COMMIT, _INFORM = 2, 3, 4, 8
+_PROPOSAL, _ACK, _COMMIT, _INFORM, _SNAP = 2, 3, 4, 8, 15
 _WITH_TRANSACTION = (_PROPOSAL, _INFORM)
 _ZXID_ALONE = (_ACK, _COMMIT)
 _HEAD_SIZE = _HEAD.size
@@ -149,7 +149,7 @@ def parse(data: bytes | memoryview, limit: int = PACKET_BYTES_MAX) -> tuple[list
         if offset_next == offset:
             break
         offset = offset_next
-        if kind == PacketType.SNAP:
+        if kind == _SNAP:
             break
     return messages, offset
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from math import inf
 from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING
@@ -135,7 +136,7 @@ class Server:
         self._purged = 0
         """Entries that left the log's beginning while a sync was under way."""
         self._generation = 0
-        self._timer = -1.0
+        self._alarm_at = inf
         self._unread: dict[int, bytes] = {}
         self._cuts: dict[int, Snapshot] = {}
         ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
@@ -148,7 +149,7 @@ class Server:
     def start(self) -> None:
         """Begins to look for a leader."""
         self._carry_out(self.peer.start(self.world.now))
-        self._rearm()
+        self._set_alarm(self.peer.deadline())
 
     def tell(self, *events: Event) -> None:
         """Gives events to the core and does what it says, until nothing follows any more."""
@@ -156,11 +157,14 @@ class Server:
         if self._busy or not self.alive:
             return
         self._busy = True
-        while self._inbox or self.peer.deadline() <= self.world.now:
+        now = self.world.now
+        deadline = now
+        while self._inbox or deadline <= now:
             batch, self._inbox = self._inbox, []
-            self._carry_out(self.peer.handle(batch, self.world.now))
+            self._carry_out(self.peer.handle(batch, now))
+            deadline = self.peer.deadline()
         self._busy = False
-        self._rearm()
+        self._set_alarm(deadline)
 
     def crash(self) -> None:
         """Ends this server; the disk keeps what it must."""
@@ -353,13 +357,18 @@ class Server:
         self.disk.synced = 0
         self.tell(Saved())
 
-    def _rearm(self) -> None:
-        deadline = self.peer.deadline()
-        if deadline != self._timer:
-            self._timer = deadline
+    def _set_alarm(self, deadline: float) -> None:
+        """Deadlines mostly move on with every message: an alarm that comes too early is set anew when it rings."""
+        if deadline < self._alarm_at:
+            self._alarm_at = deadline
             self.world.at(deadline, lambda: self._alarm(deadline))
 
-    def _alarm(self, deadline: float) -> None:
-        if self.alive and self._timer == deadline:
-            self._timer = -1.0
+    def _alarm(self, due: float) -> None:
+        if not self.alive or self._alarm_at != due:
+            return
+        self._alarm_at = inf
+        deadline = self.peer.deadline()
+        if deadline <= self.world.now:
             self.tell()
+        else:
+            self._set_alarm(deadline)

@@ -109,6 +109,18 @@ class Network:
             if not silently:
                 self._enqueue(pipe, _CLOSE)
 
+    def reset(self, share: float) -> None:
+        """Some of the connections are torn; both ends hear of it."""
+        for (server, link), pipe in list(self._outgoing.items()):
+            if (server, link) in self._outgoing and self.world.random.random() < share:
+                self.world.trace(f"the connection of {server.sid} and {pipe.target.sid} is reset")
+                for end in (pipe, pipe.peer):
+                    self._outgoing.pop((end.source, end.peer.link), None)
+                    end.items.clear()
+                    end.closed = True
+                server.link_closed(link, "reset")
+                pipe.target.link_closed(pipe.link, "reset")
+
     def _push(self, server: Server, link: int, item: object) -> None:
         pipe = self._outgoing.get((server, link))
         if pipe is not None:

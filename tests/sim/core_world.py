@@ -21,9 +21,14 @@ from tests.sim.checkers.zab import Checkers
 from tests.sim.core_machine import Disk, Server
 from tests.sim.core_network import Network
 
-__all__ = ["NotConverged", "Options", "World", "simulate"]
+__all__ = ["KINDS", "NotConverged", "Options", "World", "simulate"]
 
 TRACE_MAX = 300
+KINDS = ("crash", "cut", "reset", "slow disk")
+"""The faults that may strike."""
+SHARES = (0.8, 0.8, 0.3, 0.3)
+"""In which share of the worlds each does."""
+VERBS = {"crash": ("crash", "start", "start"), "cut": ("cut", "repair"), "reset": ("reset",), "slow disk": ()}
 
 
 class NotConverged(AssertionError):
@@ -40,11 +45,10 @@ class Options:
     timing: Timing = field(default_factory=lambda: Timing(200, 5, 4))
     latency_max: float = 0.005
     disk_max: float = 0.01
-    slow_disk: float = 0.0
-    """The share of syncs that take fifty times as long."""
+    slow_disk: float = 0.02
+    """The share of syncs that take fifty times as long, where disks are slow at all."""
     fault_every: float = 0.7
-    crashes: bool = True
-    cuts: bool = True
+    faults: tuple[str, ...] = ("crash", "cut")
     write_every: float = 0.02
     recent_max: int = 500
     reconfigure_every: float = 0.0
@@ -61,10 +65,8 @@ class Options:
             timing=Timing(random.choice((50, 200, 500)), random.choice((4, 6, 10)), random.choice((3, 5))),
             latency_max=random.choice((0.001, 0.005, 0.03)),
             disk_max=random.choice((0.001, 0.01, 0.05)),
-            slow_disk=random.choice((0.0, 0.0, 0.02)),
             fault_every=random.choice((0.2, 0.6, 1.5)),
-            crashes=random.random() < 0.8,
-            cuts=random.random() < 0.8,
+            faults=tuple(kind for kind, share in zip(KINDS, SHARES, strict=True) if random.random() < share),
             write_every=random.choice((0.01, 0.03, 0.1)),
             recent_max=random.choice((1, 5, 500)),
             reconfigure_every=(every := random.choice((0.0, 0.0, 0.3, 1.5))),
@@ -77,7 +79,7 @@ class Options:
 
     def sync_delay(self, random: Random) -> float:
         """One disk sync."""
-        slow = random.random() < self.slow_disk
+        slow = "slow disk" in self.faults and random.random() < self.slow_disk
         return random.uniform(0.0001, self.disk_max) * (50 if slow else 1)
 
     def save_delay(self, random: Random) -> float:
@@ -206,12 +208,8 @@ class World:
     def _fault(self) -> None:
         if self.quiet:
             return
-        choices = []
-        if self.options.crashes:
-            choices += ["crash", "start", "start"]
-        if self.options.cuts:
-            choices += ["cut", "repair"]
-        match self.random.choice(choices or ["none"]):
+        verbs = [verb for kind in self.options.faults for verb in VERBS[kind]]
+        match self.random.choice(verbs or ["none"]):
             case "crash" if self.servers:
                 self.crash(self._victim(sorted(self.servers)))
             case "start" if down := sorted(self.disks.keys() - self.servers.keys()):
@@ -221,6 +219,8 @@ class World:
                 self.network.repaired()
             case "repair":
                 self.repair()
+            case "reset":
+                self.network.reset(self.random.choice((0.2, 0.5, 1.0)))
         self.after(self.random.expovariate(1 / self.options.fault_every), self._fault)
 
     # clients
@@ -282,7 +282,7 @@ class World:
         self.after(self.options.reconfigure_every, self._reconfigure)
         self.run_until(self.options.seconds)
         self.quiet = True
-        self.options = replace(self.options, slow_disk=0.0)
+        self.options = replace(self.options, faults=())
         self.repair()
         for sid in sorted(self.disks.keys() - self.servers.keys()):
             self.start(sid)

@@ -183,6 +183,9 @@ class SimFile:
     def read_at(self, offset: int, size: int) -> bytes:
         return bytes(self._open().data[offset : offset + size])
 
+    def extent(self, offset: int, size: int) -> bytes:
+        return self.read_at(offset, size)
+
     def size(self) -> int:
         return len(self._open().data)
 

@@ -21,6 +21,7 @@ from random import Random
 
 import trio
 
+from coord.kit.extent import Extent
 from coord.kit.net import Accept, Receiver
 
 __all__ = ["Cables", "SimNetwork", "SimTransport"]
@@ -117,7 +118,7 @@ class SimTransport:
         self._discarded = 0
         self._reason = "closed here"
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview | Extent) -> None:
         if self.closed or not data:
             return
         if not self._out:
@@ -300,6 +301,7 @@ class SimNetwork:
         worked = bool(self._dirty)
         while self._queue and self._queue[0][0] <= now:
             heapq.heappop(self._queue)[2]()
+            self.cables.events += 1
             worked = True
         if worked:
             for callback in self._callbacks:
@@ -410,6 +412,8 @@ class Cables:
         self._orphans: dict[SimTransport, str] = {}
         """Ends whose other machine lost its power, and that machine's name."""
         self._numbers = 40_000
+        self.events = 0
+        """Arrivals, connections and ends that machines were told of."""
 
     def number(self) -> int:
         """Numbers that are never used twice: ports, and the order of what happens at the same time."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
+
 import pytest
 
 from coord.wire.quorum import Proposals, encode_acks
@@ -11,18 +15,30 @@ from coord.zab.learner import Learner, Phase
 from tests.sim.__main__ import main
 from tests.sim.checkers.zab import Violation
 from tests.sim.core_world import Options, World, simulate
+from tests.sim.search import Task, search, summary
+
+SEEDS = 2_000
+EVENTS_PER_SECOND_MIN = 20_000
+"""On one core."""
 
 
-@pytest.mark.parametrize("block", range(15))
-def test_properties_hold_in_many_worlds(block: int) -> None:
-    """Ten seeds each; a failure prints the seed, the world's shape and the story."""
-    for seed in range(block * 10, block * 10 + 10):
-        simulate(seed, seconds=3.5)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_properties_hold_in_many_worlds() -> None:
+    """Always the same seeds, on all processors. A failure prints the story and the command that repeats it."""
+    figures: Counter[str] = Counter()
+    for found, failure in search(Task("core", 0, SEEDS, {"seconds": 3.5}, "--seconds 3.5"), os.cpu_count() or 1):
+        assert failure is None, failure.text
+        figures += found
+
+    print(summary(figures))
+    assert figures["worlds"] == SEEDS
+    assert figures["events"] / (figures["processor ms"] / 1000) >= EVENTS_PER_SECOND_MIN
 
 
 def test_five_servers_under_frequent_faults() -> None:
     """The shape that users of five servers run."""
-    simulate(7, voters=5, observers=1, fault_every=0.15, crashes=True, cuts=True, seconds=10.0)
+    simulate(7, voters=5, observers=1, fault_every=0.15, faults=("crash", "cut"), seconds=10.0)
 
 
 def test_a_seed_repeats_its_world() -> None:
@@ -70,4 +86,16 @@ def test_the_checkers_see_a_leader_that_needs_nobody(monkeypatch: pytest.MonkeyP
 def test_the_command_repeats_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m tests.sim` runs and says what it saw."""
     assert main(["--seed", "3", "--nodes", "3"]) == 0
-    assert "acknowledged writes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "acknowledged writes" in said
+    assert "events/s on one core" in said
+
+
+def test_a_failure_is_told_with_its_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seed that fails ends the search; its story, and what repeats it."""
+    monkeypatch.setattr("coord.zab.quorums.Ensemble.agreed", lambda self, positions: max(positions.values()))
+
+    assert main(["--seed", "40", "--count", "50", "--nodes", "5", "--faults", "crash,cut"]) == 129
+    error = capsys.readouterr().err
+    assert "PrefixConsistency" in error
+    assert re.search(r"repeat it: python -m tests.sim --world core --seed 4\d --nodes 5 --faults 'crash,cut'\n$", error)

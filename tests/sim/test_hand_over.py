@@ -52,7 +52,7 @@ def test_worlds_with_stops(first: int) -> None:
 @pytest.mark.parametrize("voters", [3, 5])
 def test_a_calm_ensemble_changes_its_leader_at_once(voters: int) -> None:
     """No timeout and no wait: from the request to a new leader that serves it takes a few round trips and syncs."""
-    world = StoppingWorld(1, Options(voters=voters, crashes=False, cuts=False, fault_every=1e9, latency_max=0.0001, disk_max=0.002))
+    world = StoppingWorld(1, Options(voters=voters, faults=(), fault_every=1e9, latency_max=0.0001, disk_max=0.002))
     for sid in sorted(world.disks):
         world.start(sid)
     assert world.run_until(5, world.serves)

@@ -169,6 +169,7 @@ class TrioWorld:
             clients.calm = True
         await self._judge()
         self.noted["operations"] = clients.operations
+        self.noted["events"] = self.cables.events
 
     @asynccontextmanager
     async def _client(self, name: str, tap_name: str, hosts: str) -> AsyncIterator[Client]:
