@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from trio._core import _run
 from coord.kit.net import Transport
 from tests.sim.network import Cables, SimNetwork
 from tests.sim.streams import NetStream, open_stream
-from tests.sim.virtual import run
+from tests.sim.virtual import Stopper, run
 
 
 def test_trio_still_has_the_switch() -> None:
@@ -52,6 +53,34 @@ async def _sleep_and_tell(seconds: float) -> float:
     began = trio.current_time()
     await trio.sleep(seconds)
     return trio.current_time() - began
+
+
+def test_stopped_tasks_feel_nothing_until_they_go_on() -> None:
+    """Neither a sleep's end, nor an event, nor a timeout; the clock goes on, and so do all others."""
+    name: ContextVar[str] = ContextVar("name", default="-")
+    story: list[tuple[str, float]] = []
+
+    async def ticking(own: str) -> None:
+        name.set(own)
+        while trio.current_time() < 10:
+            with trio.move_on_after(1):
+                await trio.sleep_forever()
+            story.append((own, trio.current_time()))
+
+    async def main() -> None:
+        stopper = Stopper(name)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ticking, "stopped")
+            nursery.start_soon(ticking, "other")
+            await trio.sleep(2.5)
+            stopper.stop("stopped")
+            await trio.sleep(4)
+            stopper.go_on("stopped")
+
+    run(1, main)
+
+    assert [when for who, when in story if who == "other"] == pytest.approx(range(1, 11))
+    assert [when for who, when in story if who == "stopped"] == pytest.approx([1, 2, 6.5, 7.5, 8.5, 9.5, 10.5])
 
 
 class Echo:

@@ -56,6 +56,23 @@ class Faults:
             if self.random.random() < 0.5 and not machine.up:
                 self._start(machine)
 
+    async def _pause(self) -> None:
+        """A process is stopped, most often the leader's, for a moment or for longer than the others wait for it."""
+        machine = self._leader() if self.random.random() < 0.6 else self._victim()
+        if machine is not None and not machine.paused:
+            limit = self.world.options.tick_ms / 1000 * self.world.options.sync_limit
+            machine.pause()
+            self.world.nursery.start_soon(self._goes_on, machine, machine.lives, limit * self.random.choice((0.3, 1.2, 2.5, 4.0)))
+
+    async def _goes_on(self, machine: Machine, life: int, seconds: float) -> None:
+        await trio.sleep(seconds)
+        if machine.lives == life:
+            machine.go_on()
+
+    def _leader(self) -> Machine | None:
+        leaders = [machine for machine in self.world.machines if machine.up and machine.name == self.world.leader]
+        return leaders[0] if leaders else None
+
     def _client_names(self) -> list[str]:
         return [f"10.0.1.{number}" for number in range(1, self.world.options.clients + 1)]
 

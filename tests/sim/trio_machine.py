@@ -23,7 +23,7 @@ __all__ = ["CLIENT_PORT", "KINDS", "Machine", "NodeFailed", "Options", "first_of
 
 CLIENT_PORT = 2181
 EPOCH_MS = 1_700_000_000_000
-KINDS = ("crash", "stop", "cut", "reset", "lag", "slow disk", "bad sync", "full disk", "rot", "wall")
+KINDS = ("crash", "stop", "pause", "cut", "reset", "lag", "slow disk", "bad sync", "full disk", "rot", "wall")
 """The faults that may strike; see `trio_faults`."""
 
 machine_name: ContextVar[str] = ContextVar("machine_name", default="-")
@@ -107,6 +107,8 @@ class Machine:
         self.up = False
         self.serving = False
         """The node has started: recovered, with its ports open."""
+        self.paused = False
+        """Its process is stopped, as by SIGSTOP."""
         self.excused = False
         """Its disk fails it: the node may end, or refuse to start."""
         self._scope = trio.CancelScope()
@@ -202,13 +204,28 @@ class Machine:
         self.up = self.serving = False
         self.world.cables.kill(self.name, power=power)
         self._scope.cancel()
+        self.go_on()  # its tasks, which can do nothing any more, end
 
     async def stop(self) -> None:
         """SIGTERM."""
-        self.world.trace(f"{self.name} is stopped")
+        self.world.trace(f"{self.name} is told to stop")
+        self.go_on()
         self._scope.cancel()
         await self._over.wait()
         await trio.sleep(0)
+
+    def pause(self) -> None:
+        """SIGSTOP: the process does nothing and its kernel goes on, taking connections and as many bytes as it holds."""
+        self.world.trace(f"{self.name} is paused")
+        self.paused = True
+        self.world.stopper.stop(self.name)
+
+    def go_on(self) -> None:
+        """SIGCONT: it finds all at once what has come, and the time that has gone."""
+        if self.paused:
+            self.world.trace(f"{self.name} goes on")
+            self.paused = False
+            self.world.stopper.go_on(self.name)
 
     def wipe(self) -> None:
         """The operator's way out of a damaged disk: an empty one."""

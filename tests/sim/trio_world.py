@@ -55,6 +55,9 @@ class TrioWorld:
         self.cables = Cables(Random(f"{seed}/cables"), (0.0001, self.options.latency_max))
         self.cables.complain = self._complain
         self.machines: list[Machine] = []
+        self.stopper: virtual.Stopper
+        self.leader = ""
+        """The machine that began to lead last, as its log says."""
         self._scope = trio.CancelScope()
 
     # what everybody tells
@@ -147,6 +150,7 @@ class TrioWorld:
             raise self.failure
 
     async def _run(self) -> None:
+        self.stopper = virtual.Stopper(machine_name)
         options = self.options
         voters, all_of_them = options.voters, options.voters + self._observers()
         self.machines = [
@@ -198,6 +202,7 @@ class TrioWorld:
         self.cables.slow.clear()
         for machine in self.machines:
             machine.repair_disk()
+            machine.go_on()
         await trio.sleep(0.1)
         for machine in self.machines:
             if not machine.up:
@@ -302,6 +307,8 @@ class _TraceHandler(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text += f" {record.exc_info[1]!r}"
         self.world.trace(text)
+        if " is LEADING in epoch " in text:
+            self.world.leader = machine_name.get()
         if record.exc_info:  # a traceback is a mistake of ours
             self.world.fail(NodeFailed(text))
 
