@@ -8,6 +8,7 @@ would lose what was promised is a StoreError which names the file.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import NamedTuple
 
 from coord.kit.disk import Disk
@@ -31,11 +32,18 @@ class Recovered(NamedTuple):
 
 
 def recover(
-    disk: Disk, folder: str, txnlog: TxnLog, *, trust_empty: bool = False, extended_types: bool = False
+    disk: Disk,
+    folder: str,
+    txnlog: TxnLog,
+    replayed: deque[int] | None = None,
+    *,
+    trust_empty: bool = False,
+    extended_types: bool = False,
 ) -> Recovered:
     """The tree as the files in `folder` (snapshots) and `txnlog` (replayed to its end) have it. Raises OSError.
 
-    trust_empty: a log without any snapshot is taken for whole (Apache's snapshot.trust.empty), not for a loss.
+    replayed: gets the zxids of the log's transactions. trust_empty: a log without any snapshot is taken for whole
+    (Apache's snapshot.trust.empty), not for a loss.
     """
     found, passed_over = _newest_snapshot(disk, folder, extended_types)
     if found is None:
@@ -53,6 +61,8 @@ def recover(
             _compare_digest(tree, digest)
             digest = None
         _apply(tree, zxid, txn, txnlog)
+        if replayed is not None:
+            replayed.append(zxid)
     if digest is not None and tree.last_zxid == tree.fuzzy_until:
         _compare_digest(tree, digest)
     if tree.last_zxid < passed_over[0]:

@@ -8,8 +8,10 @@ verb that writes means that this disk can no longer be trusted with promises.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from random import Random
 
 import trio
@@ -39,6 +41,8 @@ __all__ = ["Storage", "StorageOptions"]
 
 log = logging.getLogger(__name__)
 
+_zxid_of = itemgetter(0)
+
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
@@ -46,13 +50,15 @@ class StorageOptions:
 
     snap_count, snap_size_bytes: a snapshot is due after between half of these and all of it (drawn anew each time, so
     that the servers of an ensemble do not pause together). compression: of snapshots: gz, snappy, or "" for none.
-    history_ratio: a learner is sent the log instead of a snapshot while that is not longer than this part of one.
+    commit_log_count: a learner that lacks no more transactions than these is sent them, however small a snapshot is.
+    history_ratio: one that lacks more is sent the log instead of a snapshot while that is not longer than this part of one.
     slow_sync_seconds: a sync that takes longer gets a line in the log.
     """
 
     snap_count: int = 100_000
     snap_size_bytes: int = 4 << 30
     compression: str = ""
+    commit_log_count: int = 500
     history_ratio: float = 0.33
     slow_sync_seconds: float = 1.0
     trust_empty: bool = False
@@ -80,6 +86,9 @@ class Storage:
         self._history_trusted = True
         self._snapping = False
         self._histories = 0
+        self._recent: deque[int] = deque(maxlen=self._options.commit_log_count)
+        """Zxids at the end of the log, without a gap. Apache's server fills its window of committed transactions from the
+        log when it starts; here the log itself is at hand, and what lies near its end is in the page cache."""
         make_durable_dirs(disk, self._folder)
         make_durable_dirs(disk, log_folder)
         self._locks = [self._lock(folder) for folder in {self._folder, log_folder}]
@@ -101,6 +110,7 @@ class Storage:
         if self._received is not None:
             raise StoreError(f"the snapshot received as of 0x{self._received:x} has to be durable before more is logged")
         self.log.append(batch)
+        self._recent.extend(map(_zxid_of, batch))
         self._txns_left -= len(batch)
 
     def begin_sync(self) -> None:
@@ -118,8 +128,10 @@ class Storage:
     def after(self, zxid: int) -> Iterator[tuple[int, bytes]] | None:
         """The transactions that follow `zxid` on disk, without a gap. None when `zxid` itself is not there, or when that
         would be more to send than a snapshot saves. The iterator raises OSError when the log cannot be read."""
-        size_max = self._snapshot_size() * self._options.history_ratio
-        if not self._history_trusted or self.log.size_from(zxid) > size_max:
+        if not self._history_trusted:
+            return None
+        near = bool(self._recent) and zxid >= self._recent[0]
+        if not near and self.log.size_from(zxid) > self._snapshot_size() * self._options.history_ratio:
             return None
         records = self._guarded(self.log.read_from(zxid))
         try:
@@ -169,6 +181,7 @@ class Storage:
         """
         self._received = zxid
         self._histories += 1
+        self._recent.clear()
         self.log.truncate(zxid)
 
     async def install(self, frozen: Frozen) -> None:
@@ -232,9 +245,11 @@ class Storage:
 
     def _recover(self) -> Tree:
         options = self._options
+        self._recent.clear()
         tree, from_snapshot = recover(
-            self._disk, self._folder, self.log, trust_empty=options.trust_empty, extended_types=options.extended_types
-        )
+            self._disk, self._folder, self.log, self._recent,
+            trust_empty=options.trust_empty, extended_types=options.extended_types,
+        )  # fmt: skip
         if not from_snapshot:  # a log that follows no snapshot would count as a loss
             frozen = tree.freeze()
             write_snapshot_now(self._disk, self._folder, frozen, compression=options.compression)

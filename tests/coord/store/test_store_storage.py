@@ -249,7 +249,7 @@ def test_a_snapshot_is_due_after_half_to_all_of_the_count() -> None:
 def test_history_is_given_while_it_is_shorter_than_a_snapshot() -> None:
     """From a zxid that is on disk, and not beyond a third of a snapshot's size."""
     disk = sim_disk()
-    storage, author = opened(disk), Author()
+    storage, author = opened(disk, commit_log_count=0), Author()
     batch = [author.create(f"/n{number}", bytes(2000)) for number in range(1000)]
     storage.append(batch)
     assert storage.after(batch[900][0]) is None  # the only snapshot is tiny
@@ -266,6 +266,30 @@ def test_history_is_given_while_it_is_shorter_than_a_snapshot() -> None:
     last = storage.after(more[-1][0])
     assert last is not None
     assert list(last) == []
+
+
+def test_a_learner_that_lacks_little_gets_the_log_also_after_a_restart() -> None:
+    """However large that is beside the snapshot; the window moves with what is appended, and goes with a state received."""
+    disk = sim_disk()
+    storage, author = opened(disk, commit_log_count=20), Author()
+    batch = [author.create(f"/n{number}", bytes(2000)) for number in range(100)]
+    storage.append(batch[:90])
+    assert storage.after(batch[69][0]) is None
+    assert list(storage.after(batch[70][0]) or ()) == batch[71:90]
+    run(storage.sync)
+    storage.close()
+    again = opened(disk, commit_log_count=20)
+    assert again.after(batch[69][0]) is None
+    assert list(again.after(batch[70][0]) or ()) == batch[71:90]
+    again.append(batch[90:])
+    assert again.after(batch[79][0]) is None
+    assert list(again.after(batch[80][0]) or ()) == batch[81:]
+    again.rewind(batch[94][0])
+    assert again.after(batch[74][0]) is None
+    assert list(again.after(batch[75][0]) or ()) == batch[76:95]
+    assert again.after(batch[95][0]) is None
+    again.received(batch[94][0])
+    assert again.after(batch[75][0]) is None
 
 
 def test_damaged_history_is_not_offered_twice(caplog: pytest.LogCaptureFixture) -> None:
