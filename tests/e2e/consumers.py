@@ -10,10 +10,15 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 
 MEMBERS = 3
 ATTEMPT_POLL_S = 0.5
+COMMIT_S = 30.0
 
 
 class Collector:
@@ -54,8 +59,6 @@ def confluent_member(number: int, brokers: str, topic: str, group: str, collecto
 
 
 def kafka_python_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
-    from kafka import KafkaConsumer
-
     consumer = KafkaConsumer(
         topic, bootstrap_servers=brokers.split(","), group_id=group, auto_offset_reset="earliest", max_poll_records=5000
     )
@@ -63,7 +66,21 @@ def kafka_python_member(number: int, brokers: str, topic: str, group: str, colle
         for records in consumer.poll(timeout_ms=int(ATTEMPT_POLL_S * 1000)).values():
             for record in records:
                 collector.add(number, record.partition, record.offset, record.key, record.value)
+    _commit_at_last(consumer)
     consumer.close()
+
+
+def _commit_at_last(consumer: KafkaConsumer) -> None:
+    """close() tries once, and the coordinator may just be on its way from one broker to another."""
+    deadline = time.monotonic() + COMMIT_S
+    while True:
+        try:
+            consumer.commit(timeout_ms=5000)
+        except KafkaError:
+            assert time.monotonic() < deadline, "no commit was accepted"
+            consumer.poll(timeout_ms=200)  # joins the group again, if that is what is wanted
+        else:
+            return
 
 
 def aiokafka_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
@@ -85,7 +102,7 @@ def aiokafka_member(number: int, brokers: str, topic: str, group: str, collector
 
 def kcat_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
     command = [
-        "kcat", "-q", "-b", brokers, "-u", "-f", "%p\t%o\t%k\t%s\n", "-X", "auto.offset.reset=earliest", "-G", group, topic,
+        "kcat", "-q", "-E", "-b", brokers, "-u", "-f", "%p\t%o\t%k\t%s\n", "-X", "auto.offset.reset=earliest", "-G", group, topic,
     ]  # fmt: skip
     _reading(command, number, collector, _kcat_line)
 

@@ -100,7 +100,7 @@ class Local:
         """The process of a node such as `coord-1`."""
         assert self.process is not None
         for child in psutil.Process(self.process.pid).children():
-            if any(f"/{name}/" in word for word in child.cmdline()):
+            if child.status() != psutil.STATUS_ZOMBIE and any(f"/{name}/" in word for word in child.cmdline()):
                 return child.pid
         raise AssertionError(f"{name} does not run")
 
@@ -126,6 +126,14 @@ class Local:
             if b"Mode: leader" in text:
                 return f"coord-{number + 1}"
         raise AssertionError("no leader")
+
+    def await_whole(self) -> None:
+        """Waits until every node that was killed is back: its port is open."""
+        deadline = time.monotonic() + START_S
+        for port in (*range(self.coord_port, self.coord_port + self.coords), *range(self.broker_port, self.broker_port + self.brokers)):
+            while is_free(port):
+                assert time.monotonic() < deadline, f"nobody came back to port {port}:\n{self.said()}\n{self.logs()}"
+                time.sleep(0.05)
 
     def kill_everything(self) -> None:
         """kill -9 of every node and of `quorate up`, at once."""

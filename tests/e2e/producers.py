@@ -58,7 +58,8 @@ def with_kafka_python(brokers: str, topic: str, lines: Iterable[Line]) -> int:
 
 
 def with_kcat(brokers: str, topic: str, lines: Iterable[Line]) -> int:
-    command = ["kcat", "-P", "-b", brokers, "-t", topic, "-K", "\t", "-X", "enable.idempotence=true", "-z", "snappy", "-q"]
+    # -E: goes on when it thinks for a moment that no broker is left
+    command = ["kcat", "-P", "-E", "-b", brokers, "-t", topic, "-K", "\t", "-X", "enable.idempotence=true", "-z", "snappy", "-q"]
     return _piped(command, lines)
 
 

@@ -1,23 +1,28 @@
 """The real-input run: the text of the standard library through a topic of 12 partitions, by two libraries.
 
-    python -m tests.e2e.real_input --brokers B --ensemble E [--producer confluent-kafka] [--consumer kafka-python] [--limit N]
+    python -m tests.e2e.real_input [--producer confluent-kafka --consumer kafka-python] [--limit N] [--calm]
+    python -m tests.e2e.real_input --brokers B --ensemble E --calm
 
 Checks that what came out is what went in, complete and in order for each file, and that the group's committed offsets
-stand in the tree, read with kazoo, at the end of every partition.
+stand in the tree, read with kazoo, at the end of every partition. Without --calm it starts a cluster of its own, and kills
+the ensemble's leader after a third of the lines and a broker after two thirds.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from tests.e2e.consumers import MEMBER_KINDS, MEMBERS, Collector, consume
+from tests.e2e.local import Local, local
 from tests.e2e.producers import PRODUCERS
-from tests.e2e.stdlib_text import stdlib_lines
+from tests.e2e.stdlib_text import Line, stdlib_lines
 
 PARTITIONS = 12
 PAIRS = [
@@ -36,11 +41,11 @@ def run(
     consumer: str,
     limit: int | None = None,
     timeout_s: float = 300.0,
-    meanwhile: Callable[[], None] | None = None,
+    faults: Sequence[Callable[[], None]] = (),
 ) -> str:
     """Runs one pair and checks it; returns a line with the rates.
 
-    meanwhile: runs in a thread of its own from the first record on: the faults.
+    faults: called one after the other, at equal distances among the lines that go in.
     """
     topic = f"stdlib-{producer}-{consumer}-{uuid.uuid4().hex[:6]}"
     group = f"{topic}-readers"
@@ -55,15 +60,10 @@ def run(
     reading.start()
     _await_members(brokers, group, began + timeout_s)
     began = time.monotonic()
-    faults = threading.Thread(target=meanwhile, daemon=True) if meanwhile is not None else None
-    if faults is not None:
-        faults.start()
-    acknowledged = PRODUCERS[producer](brokers, topic, stdlib_lines(limit))
+    acknowledged = PRODUCERS[producer](brokers, topic, _disturbed(limit, total, faults))
     produced_s = time.monotonic() - began
     assert acknowledged == total, f"{acknowledged} of {total} were acknowledged"
     reading.join(timeout_s)
-    if faults is not None:
-        faults.join(60)
     consumed_s = time.monotonic() - began
     _compare(source, collector)
     _check_offsets(ensemble, group, topic, collector)
@@ -71,6 +71,19 @@ def run(
         f"{producer} -> {consumer}: {total} lines equal and in order; produced in {produced_s:.1f} s "
         f"({total / produced_s:.0f}/s), consumed by {len(collector.readers)} members after {consumed_s:.1f} s"
     )
+
+
+def kills(cluster: Local) -> list[Callable[[], None]]:
+    """kill -9 of the ensemble's leader, then of a broker; `quorate up` starts both again."""
+    return [lambda: cluster.kill(cluster.leader()), lambda: cluster.kill("broker-2")]
+
+
+def _disturbed(limit: int | None, total: int, faults: Sequence[Callable[[], None]]) -> Iterator[Line]:
+    due = {total * (number + 1) // (len(faults) + 1): fault for number, fault in enumerate(faults)}
+    for number, line in enumerate(stdlib_lines(limit)):
+        if fault := due.get(number):
+            fault()
+        yield line
 
 
 def _create(brokers: str, topic: str) -> None:
@@ -130,13 +143,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--brokers", default="127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094")
     parser.add_argument("--ensemble", default="127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183")
+    parser.add_argument("--calm", action="store_true", help="no faults, on a cluster that runs already")
     parser.add_argument("--producer", choices=[*PRODUCERS])
     parser.add_argument("--consumer", choices=[*MEMBER_KINDS])
     parser.add_argument("--limit", type=int, help="only the first N lines")
     args = parser.parse_args()
     pairs = [(args.producer, args.consumer)] if args.producer and args.consumer else PAIRS
     for producer, consumer in pairs:
-        print(run(args.brokers, args.ensemble, producer, consumer, args.limit), flush=True)
+        if args.calm:
+            print(run(args.brokers, args.ensemble, producer, consumer, args.limit), flush=True)
+            continue
+        with tempfile.TemporaryDirectory() as folder, local(Path(folder) / "data") as cluster:
+            said = run(cluster.bootstrap, cluster.ensemble, producer, consumer, args.limit, faults=kills(cluster))
+            print(said, flush=True)
 
 
 if __name__ == "__main__":
