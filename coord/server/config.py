@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from coord.kit.config import Kind, chosen, flag, items, key, load, text, whole
+from coord.kit.config import Kind, chosen, flag, items, key, load, number, text, whole
 from coord.kit.disk import Disk
 from coord.kit.properties import ConfigError, Entry, Properties
 from coord.zab.quorums import Ensemble, bracketed, parse_ensemble, split_host
 
 from .dynamic import next_path
+from .foreign import left_out
 
 __all__ = ["JUTE_MAXBUFFER", "ServerConfig", "client_address", "read_config"]
 
@@ -25,6 +26,7 @@ JUTE_MAXBUFFER = 0xFFFFF
 """Apache's default: a client frame may have one byte less than a megabyte."""
 SID_MAX = 255
 PORT_MAX = 65535
+COMMIT_LOG_COUNT_MIN = 500
 ENSEMBLE_KEY = re.compile(r"(server|group|weight)\.(.*)")
 DYNAMIC_VERSION = re.compile(r"\.([0-9a-f]{1,16})$")
 ENSEMBLE_PREFIXES = ("server.", "group.", "weight.")
@@ -54,6 +56,8 @@ class ServerConfig:
     snapshots_kept: int = key("autopurge.snapRetainCount", whole(3), default=3)
     purge_hours: int = key("autopurge.purgeInterval", whole(0), default=0)
     words: tuple[str, ...] = key("4lw.commands.whitelist", items(), default=("srvr",))
+    election_algorithm: int = key("electionAlg", whole(3, 3), default=3)
+    listen_on_all: bool = key("quorumListenOnAllIPs", flag(), default=False)
     standalone_enabled: bool = key("standaloneEnabled", flag(), default=True)
     reconfig_enabled: bool = key("reconfigEnabled", flag(), default=False)
     local_sessions: bool = key("localSessionsEnabled", flag(), default=False)
@@ -63,11 +67,20 @@ class ServerConfig:
     # Apache's system properties
     frame_max: int = key("jute.maxbuffer", whole(1024), default=JUTE_MAXBUFFER)
     snap_count: int = key("snapCount", whole(2), default=100_000)
+    snap_size_kb: int = key("snapSizeLimitInKb", whole(-1, 1 << 40), default=4 << 20)
+    snapshot_size_factor: float = key("snapshotSizeFactor", number(-1, 1e6), default=0.33)
+    commit_log_count: int = key("commitLogCount", whole(0), default=COMMIT_LOG_COUNT_MIN)
+    force_sync: bool = key("forceSync", yes(), default=True)
+    slow_sync_ms: int = key("fsync.warningthresholdms", whole(0), default=1000)
+    create_folders: bool = key("datadir.autocreate", flag(), default=True)
+    leader_serves: bool = key("leaderServes", yes(), default=True)
     outstanding_max: int = key("globalOutstandingLimit", whole(1), default=1000)
     snapshot_compression: str = key("snapshot.compression.method", chosen("gz", "snappy"), default="")
     trust_empty: bool = key("snapshot.trust.empty", flag(), default=False)
     extended_types: bool = key("extendedTypesEnabled", flag(), default=False)
     read_only_enabled: bool = key("readonlymode.enabled", flag(), default=False)
+    digests: bool = key("digest.enabled", flag(), default=True)
+    enforce_quota: bool = key("enforceQuota", flag(), default=False)
     skip_acl: bool = key("skipACL", yes(), default=False)
     super_digest: str = key("DigestAuthenticationProvider.superDigest", text("user:hash"), default="")
     digest_algorithm: str = key("DigestAuthenticationProvider.digestAlg", chosen("SHA1", "SHA-256", "SHA-512"), default="SHA1")
@@ -82,8 +95,8 @@ class ServerConfig:
     """None: this server stands alone."""
     last_seen: Ensemble | None = None
     """A configuration that was proposed when the server stopped; None where there is none."""
-    unknown: tuple[str, ...] = ()
-    """Keys that mean nothing to this server, for one warning."""
+    left_out: str = ""
+    """What the file asks for and this server does not do, for one warning."""
 
 
 def read_config(disk: Disk, path: str, definitions: Iterable[tuple[str, str]] = ()) -> ServerConfig:
@@ -94,7 +107,8 @@ def read_config(disk: Disk, path: str, definitions: Iterable[tuple[str, str]] = 
     ensemble = _ensemble(disk, config, properties)
     changes: dict[str, object] = {
         "path": path,
-        "unknown": tuple(unknown),
+        "left_out": left_out(unknown, {name: entry.value for name, entry in properties.items()}),
+        "commit_log_count": max(config.commit_log_count, COMMIT_LOG_COUNT_MIN),
         "data_log_dir": config.data_log_dir or config.data_dir,
         "min_timeout_ms": config.min_timeout_ms if config.min_timeout_ms > 0 else 2 * config.tick_ms,
         "max_timeout_ms": config.max_timeout_ms if config.max_timeout_ms > 0 else 20 * config.tick_ms,
@@ -169,14 +183,17 @@ def _check_ensemble_line(entry: Entry) -> None:
 
 def _myid(disk: Disk, config: ServerConfig, ensemble: Ensemble) -> int:
     path = f"{config.data_dir.rstrip('/')}/myid"
+    example = f"; write the number of this server's line server.N into it, such as: echo {min(ensemble.members)} > {path}"
+    if not disk.exists(path):
+        raise ConfigError(f"{path}: this server's id is missing{example}")
     content = _content(disk, path, "this server's id").decode(errors="replace").strip()
     first = content.splitlines()[0].strip() if content else ""
     most = SID_MAX - 1 if config.extended_types else SID_MAX  # a session's top byte 255 marks the owner of a TTL node
     if not (first.isascii() and first.isdigit() and int(first) <= most):
-        raise ConfigError(f"{path}: myid={first}: expected a number from 0 to {most}")
+        raise ConfigError(f"{path}: myid={first}: expected a number from 0 to {most}{example}")
     sid = int(first)
     if sid not in ensemble.members:
-        raise ConfigError(f"{path}: myid={sid}: {config.dynamic_file or config.path} has no line server.{sid}")
+        raise ConfigError(f"{path}: myid={sid}: {config.dynamic_file or config.path} has no line server.{sid}{example}")
     return sid
 
 

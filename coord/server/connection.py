@@ -22,6 +22,7 @@ from coord.wire.codes import READS, WRITES, OpCode
 from coord.wire.data import Id
 from coord.wire.jute import Reader, Writer
 from coord.wire.records import PASSWORD_SIZE, AuthPacket, ConnectRequest, ConnectResponse
+from coord.zab.application import Role
 
 from .config import ServerConfig
 from .pipeline import Pipeline
@@ -150,6 +151,9 @@ class Connection:
         seen = request.last_zxid_seen
         if not pipeline.serving and not (pipeline.read_only and request.read_only):
             self.transport.abort("this server does not serve")
+            return
+        if pipeline.role is Role.LEADING and not config.leader_serves:
+            self.transport.abort("this server leads, and leaderServes=no")
             return
         if seen > pipeline.tree.last_zxid:
             log.info("%s has seen 0x%x, this server only 0x%x", self.transport.peer, seen, pipeline.tree.last_zxid)

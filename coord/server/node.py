@@ -44,8 +44,13 @@ async def run(
     Raises StartError when the server cannot start as configured, OSError when its disk has failed: it stops then, for it
     can keep no promise any more.
     """
-    if config.unknown:
-        log.warning("%s: keys without a meaning to this server: %s", config.path, ", ".join(config.unknown))
+    if config.left_out:
+        log.warning("%s: %s", config.path, config.left_out)
+    if not config.force_sync:
+        log.warning(
+            "%s: forceSync=no: writes are acknowledged before they are on disk. When the machine crashes or loses power, "
+            "ACKNOWLEDGED WRITES ARE LOST, and an ensemble may elect a leader that lacks them", config.path,
+        )  # fmt: skip
     storage = _recovered(host, config)
     try:
         await _serve(host, config, storage, trio.Event() if stopping is None else stopping, task_status)
@@ -55,9 +60,11 @@ async def run(
 
 def _recovered(host: Host, config: ServerConfig) -> Storage:
     options = StorageOptions(
-        snap_count=config.snap_count, compression=config.snapshot_compression, trust_empty=config.trust_empty,
-        extended_types=config.extended_types,
+        snap_count=config.snap_count, snap_size_bytes=config.snap_size_kb << 10, compression=config.snapshot_compression,
+        commit_log_count=config.commit_log_count, history_ratio=config.snapshot_size_factor, force_sync=config.force_sync,
+        slow_sync_seconds=config.slow_sync_ms / 1000, trust_empty=config.trust_empty, extended_types=config.extended_types,
     )  # fmt: skip
+    _check_folders(host, config)
     try:
         storage = Storage(host.disk, config.data_dir, config.data_log_dir, host.random, options)
     except StoreError as error:
@@ -68,6 +75,12 @@ def _recovered(host: Host, config: ServerConfig) -> Storage:
         raise StartError(f"{config.path}: {key}: {path}: {error.strerror or error}") from error
     log.info("recovered %d nodes as of 0x%x from %s", len(storage.tree.nodes) - 1, storage.last_zxid, config.data_dir)
     return storage
+
+
+def _check_folders(host: Host, config: ServerConfig) -> None:
+    for key, folder in (("dataDir", config.data_dir), ("dataLogDir", config.data_log_dir)):
+        if not config.create_folders and not host.disk.exists(path := f"{folder.rstrip('/')}/version-2"):
+            raise StartError(f"{config.path}: {key}: {path} does not exist, and datadir.autocreate=false forbids to create it")
 
 
 async def _serve(
@@ -88,6 +101,7 @@ async def _serve(
         pipeline, storage, storage, storage.epochs, host.network, host.random,
         sid=config.server_id, membership=configuration.membership, configurations=configuration.files,
         timing=Timing(config.tick_ms, config.init_limit, config.sync_limit),
+        listen_host="" if config.listen_on_all else None,
     )  # fmt: skip
     pipeline.replication = driver
     pipeline.since = trio.current_time()

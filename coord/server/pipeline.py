@@ -254,7 +254,10 @@ class Pipeline:
             # Nobody knows when clients were last heard of: every session gets its full timeout again.
             tracker = SessionTracker(self._config.tick_ms, trio.current_time(), self.tree.sessions)
             tracker.admits = self.locals.admits
-            decider = Decider(self.tree, tracker, self.guard, reconfigure=self.reconfigure)
+            decider = Decider(
+                self.tree, tracker, self.guard,
+                enforce_quota=self._config.enforce_quota, digests=self._config.digests, reconfigure=self.reconfigure,
+            )  # fmt: skip
             self._decisions = Decisions(decider, tracker, self.replication, self._wall, self._stats, self._sync)
 
     def serve_reads(self) -> None:

@@ -42,17 +42,19 @@ __all__ = ["Storage", "StorageOptions"]
 log = logging.getLogger(__name__)
 
 _zxid_of = itemgetter(0)
+_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
     """Apache's settings of the same meaning.
 
-    snap_count, snap_size_bytes: a snapshot is due after between half of these and all of it (drawn anew each time, so
+    snap_count, snap_size_bytes (0: no limit): a snapshot is due after between half of these and all of it (drawn anew each time, so
     that the servers of an ensemble do not pause together). compression: of snapshots: gz, snappy, or "" for none.
     commit_log_count: a learner that lacks no more transactions than these is sent them, however small a snapshot is.
     history_ratio: one that lacks more is sent the log instead of a snapshot while that is not longer than this part of one.
-    slow_sync_seconds: a sync that takes longer gets a line in the log.
+    force_sync: False leaves it to the system when appended transactions reach the disk: whatever it acknowledges, a server
+    may then lose. slow_sync_seconds: a sync that takes longer gets a line in the log.
     """
 
     snap_count: int = 100_000
@@ -60,6 +62,7 @@ class StorageOptions:
     compression: str = ""
     commit_log_count: int = 500
     history_ratio: float = 0.33
+    force_sync: bool = True
     slow_sync_seconds: float = 1.0
     trust_empty: bool = False
     extended_types: bool = False
@@ -115,10 +118,14 @@ class Storage:
 
     def begin_sync(self) -> None:
         """A hint that `sync` follows at once."""
-        self.log.begin_sync()
+        if self._options.force_sync:
+            self.log.begin_sync()
 
     async def sync(self) -> None:
         """Makes durable what was appended before the call. One at a time."""
+        if not self._options.force_sync:
+            await trio.lowlevel.checkpoint()
+            return
         start = trio.current_time()
         await self.log.sync()
         self.sync_seconds = trio.current_time() - start
@@ -269,6 +276,8 @@ class Storage:
 
     def _draw_limits(self) -> None:
         half, size = self._options.snap_count // 2, self._options.snap_size_bytes // 2
+        if size <= 0:
+            size = _NO_LIMIT
         self._txns_left = half + self._random.randrange(half + 1)
         self._size_max = size + self._random.randrange(size + 1)
 

@@ -129,7 +129,8 @@ class Decision(NamedTuple):
 class Decider:
     """The leader's decisions over one tree. A new leader makes a new one.
 
-    extended_types: whether TTL nodes may be created. enforce_quota: whether hard limits refuse.
+    extended_types: whether TTL nodes may be created. enforce_quota: whether hard limits refuse. digests: whether
+    transactions carry the tree's digest, by which each server checks itself.
     reconfigure: decides membership changes; without it they are disabled.
     """
 
@@ -140,6 +141,7 @@ class Decider:
         guard: Guard,
         *,
         enforce_quota: bool = False,
+        digests: bool = True,
         reconfigure: Reconfigure | None = None,
     ) -> None:
         self._tree = tree
@@ -148,6 +150,7 @@ class Decider:
         self._changes = Changes(tree)
         self._closing: deque[tuple[int, int]] = deque()
         self._enforce_quota = enforce_quota
+        self._digests = digests
         self._reconfigure = reconfigure
 
     def decide(self, request: Request, zxid: int, now_ms: int) -> Decision:
@@ -161,7 +164,7 @@ class Decider:
         except JuteError:
             return self._refused(request, zxid, now_ms, MarshallingError.code)
         header = TxnHeader(request.session_id, request.cxid, zxid, now_ms, op)
-        digest = self._changes.digest
+        digest = self._changes.digest if self._digests else None
         return Decision(encode_txn(header, body, digest), header, body, digest)
 
     def applied(self, zxid: int) -> None:

@@ -201,7 +201,7 @@ def test_a_snapshot_is_written_and_started_from(tmp_path: Path) -> None:
     [
         (["tickTime=never"], "zoo.cfg line 6: tickTime=never: expected a whole number of at least 1"),
         (["dataDir=/proc/nowhere"], "dataDir: /proc/nowhere"),
-        (["server.1=127.0.0.1:1:2", "server.2=127.0.0.1:3:4", "dataDir=/tmp/"], "/tmp/myid: cannot read this server's id"),
+        (["server.1=127.0.0.1:1:2", "server.2=127.0.0.1:3:4", "dataDir=/tmp/"], "/tmp/myid: this server's id is missing"),
         (["clientPort=PORT"], "clientPort: 0.0.0.0:PORT: Address already in use"),
     ],
 )

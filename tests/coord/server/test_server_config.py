@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from coord.kit.posix import PosixDisk
 from coord.kit.properties import ConfigError
 from coord.server.config import ServerConfig, client_address, read_config
+from coord.server.foreign import left_out
 
 THREE = "server.1=a:1:2\nserver.2=b:1:2:participant;2181\nserver.3=[::1]:1:2:observer;[::1]:2181\n"
 
@@ -58,10 +60,47 @@ def test_definitions_win_and_may_carry_the_prefix(tmp_path: Path) -> None:
     assert (config.snap_count, config.frame_max, config.words) == (7, 4096, ("ruok", "srvr"))
 
 
-def test_unknown_keys_are_collected(tmp_path: Path) -> None:
-    """Keys that mean nothing here are no error."""
-    config = read(tmp_path, "dataDir=DATA\nclientPort=1\nadmin.serverPort=8080\nfoo=1\n", definitions=[("bar", "2")])
-    assert config.unknown == ("admin.serverPort", "foo", "bar")
+def test_what_is_left_out_is_named_once(tmp_path: Path) -> None:
+    """Features of Apache's that are not here, settings of parts that are not, and keys that nobody knows: no error."""
+    content = "dataDir=DATA\nclientPort=1\nadmin.serverPort=8080\nfoo=1\nsecureClientPort=2182\nssl.keyStore.location=/k\n"
+    config = read(tmp_path, content, definitions=[("bar", "2"), ("zookeeper.preAllocSize", "64"), ("nio.numWorkerThreads", "2")])
+    assert config.left_out == (
+        "not served here: the admin server (admin.serverPort), TLS (secureClientPort, ssl.keyStore.location); "
+        "without effect here: preAllocSize, nio.numWorkerThreads; unknown keys: foo, bar"
+    )
+
+
+def test_what_is_switched_off_is_not_missed(tmp_path: Path) -> None:
+    """A file that asks for nothing that is missing has no warning."""
+    content = (
+        "dataDir=DATA\nclientPort=1\nadmin.enableServer=false\nadmin.serverPort=8080\nsslQuorum=false\nportUnification=false\n"
+        "audit.enable=false\nsyncEnabled=true\nmultiAddress.enabled=false\nelectionAlg=3\n"
+    )
+    assert read(tmp_path, content).left_out == ""
+    assert read(tmp_path, content.replace("=false", "=true")).left_out.count("not served here: ") == 1
+
+
+def test_every_key_of_the_administrators_guide_is_known(tmp_path: Path) -> None:
+    """Of ZooKeeper 3.8, but for the words and titles that look like keys there: none is called unknown."""
+    keys = (Path(__file__).parents[2] / "golden" / "zookeeper_3.8_keys.txt").read_text().split()
+    assert len(keys) > 140
+    own = {field.metadata.get("key") for field in dataclasses.fields(ServerConfig)}
+    unknown = left_out([key for key in keys if key not in own and not key.startswith(("server.", "group.", "weight."))], {})
+    assert "unknown keys: " not in unknown, unknown.partition("unknown keys: ")[2]
+
+
+def test_system_properties_that_are_honoured(tmp_path: Path) -> None:
+    """Each under Apache's name and in Apache's unit; a window of less than 500 transactions is one of 500, as there."""
+    content = (
+        "dataDir=DATA\nclientPort=1\nforceSync=no\nsnapSizeLimitInKb=64\nsnapshotSizeFactor=-1\ncommitLogCount=9\ndigest.enabled=false\n"
+        "fsync.warningthresholdms=20\ndatadir.autocreate=false\nleaderServes=no\nenforceQuota=true\nquorumListenOnAllIPs=true\n"
+    )
+    config = read(tmp_path, content, definitions=[("zookeeper.snapCount", "10"), ("zookeeper.globalOutstandingLimit", "5")])
+    assert (config.force_sync, config.digests, config.leader_serves, config.create_folders) == (False,) * 4
+    assert (config.enforce_quota, config.listen_on_all) == (True, True)
+    assert (config.snap_size_kb, config.snapshot_size_factor, config.commit_log_count) == (64, -1.0, 500)
+    assert (config.slow_sync_ms, config.snap_count, config.outstanding_max) == (20, 10, 5)
+    assert read(tmp_path, content.replace("=9", "=900")).commit_log_count == 900
 
 
 def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -> None:
@@ -85,6 +124,7 @@ def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -
         ("dataDir=DATA\nclientPort=1\nserver.300=a:1:2", "zoo.cfg line 3: server.300=a:1:2: expected a server id from 0 to 255"),
         ("dataDir=DATA\nclientPort=1\nserver.1=a:1:2:observer", "no server of the configuration votes"),
         ("dataDir=DATA\nclientPort=1\ndynamicConfigFile=/none", "/none: cannot read the server lines: No such file"),
+        ("dataDir=DATA\nclientPort=1\nelectionAlg=1", "zoo.cfg line 3: electionAlg=1: expected a whole number from 3 to 3"),
         ("dataDir=DATA\nclientPort=1\nskipACL=maybe", "zoo.cfg line 3: skipACL=maybe: expected yes or no"),
     ],
 )
@@ -98,7 +138,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> N
 @pytest.mark.parametrize(
     ("myid", "message"),
     [
-        (None, "data/myid: cannot read this server's id: No such file or directory"),
+        (None, "data/myid: this server's id is missing; write the number of this server's line server.N into it, such as: echo 1 > "),
         ("", "data/myid: myid=: expected a number from 0 to 255"),
         ("one", "data/myid: myid=one: expected a number from 0 to 255"),
         ("9", "data/myid: myid=9: "),
