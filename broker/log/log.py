@@ -32,6 +32,7 @@ from broker.wire.batches import (
 )
 from broker.wire.errors import ErrorCode
 from coord.kit.disk import Disk
+from coord.kit.extent import Extent
 
 from .admission import admit, written_before
 from .config import LogConfig
@@ -45,11 +46,13 @@ from .snapshots import snapshot_name, write_snapshot
 from .trash import Trash
 from .txnindex import AbortedTxn, aborted_between, add_aborted
 
-__all__ = ["AppendInfo", "Log", "Place"]
+__all__ = ["EXTENT_MIN", "AppendInfo", "Log", "Place"]
 
 log = logging.getLogger(__name__)
 
 EMPTY = memoryview(b"")
+EXTENT_MIN = 64 * 1024
+"""Below this, reading bytes costs less than the two calls more that sending them from the file takes."""
 
 
 class AppendInfo(NamedTuple):
@@ -266,6 +269,24 @@ class Log:
 
         With `min_one` the first batch comes however large it is. Raises OffsetOutOfRangeError, LogStorageError.
         """
+        stretch = self._stretch(offset, upto)
+        if stretch is None:
+            return EMPTY
+        segment, position, limit, limit_offset = stretch
+        return segment.read(position, max_bytes, limit, limit_offset, min_one)
+
+    def lend(self, offset: int, max_bytes: int, upto: int, min_one: bool) -> memoryview | Extent | bytes:
+        """As `read`, for whoever sends the bytes on: what is worth it is an extent of the segment's file."""
+        stretch = self._stretch(offset, upto)
+        if stretch is None:
+            return EMPTY
+        segment, position, limit, limit_offset = stretch
+        if min(max_bytes, limit - position) < EXTENT_MIN:
+            return segment.read(position, max_bytes, limit, limit_offset, min_one)
+        return segment.lend(position, max_bytes, limit, limit_offset, min_one)
+
+    def _stretch(self, offset: int, upto: int | None) -> tuple[Segment, int, int, int] | None:
+        """Where the batch that holds `offset` lies: its segment and position there, and the position and offset to read up to."""
         end = self.end_offset if upto is None else min(upto, self.end_offset)
         if not self.start_offset <= offset <= self.end_offset:
             raise OffsetOutOfRangeError(
@@ -279,8 +300,8 @@ class Log:
             limit = segment.size if end >= next_base else segment.position_of(end)
             position = segment.position_of(offset)
             if position < limit:
-                return segment.read(position, max_bytes, limit, min(end, next_base), min_one)
-        return EMPTY
+                return segment, position, limit, min(end, next_base)
+        return None
 
     def stable_offset(self, high_watermark: int) -> int:
         """The last stable offset: what a read_committed consumer may read up to."""

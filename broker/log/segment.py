@@ -22,6 +22,7 @@ from broker.wire.batches import (
     read_header,
 )
 from coord.kit.disk import Disk, File
+from coord.kit.extent import Extent
 
 from .errors import DamagedError, LogStorageError
 from .handles import Awake
@@ -37,6 +38,8 @@ LOG, INDEX, TIME_INDEX, TXN_INDEX = SUFFIXES = (".log", ".index", ".timeindex", 
 CURSORS_MAX = 16
 """Places where readers stopped, kept for each segment."""
 NO_TIME = -1
+PEEK_BYTES = 8 * 1024
+"""What is read at once to walk over headers: a stretch between two index entries, as a rule."""
 EMPTY = memoryview(b"")
 
 
@@ -360,6 +363,37 @@ class Segment:
             return EMPTY
         self._stopped(next_offset, position + after)
         return memoryview(data)[:after]
+
+    def lend(self, position: int, max_bytes: int, end: int, end_offset: int, min_one: bool) -> Extent | bytes:
+        """As `read`, without reading: where batches have to be counted out, their headers are all that is looked at."""
+        file = self._woken()
+        try:
+            size = min(max_bytes, end - position)
+            if position + size >= end:
+                next_offset = end_offset
+            else:
+                size, next_offset = self._whole_in_file(file, position, size, end)
+                if size == 0 and min_one:
+                    header = read_header(file.read_at(position, HEADER_SIZE))
+                    size, next_offset = header.size, header.next_offset
+            if size == 0:
+                return b""
+            self._stopped(next_offset, position + size)
+            return file.extent(position, size)
+        except BatchError as error:
+            raise DamagedError(f"{self.path(LOG)} is damaged behind position {position}: {error}") from error
+        except OSError as error:
+            raise LogStorageError(f"{self.path(LOG)} cannot be read: {error}") from error
+
+    def _whole_in_file(self, file: File, position: int, size: int, end: int) -> tuple[int, int]:
+        """Bytes of the whole batches in `size` bytes from `position`, and the offset after them: the first batch that is too
+        much begins where they end. There is one: `end`, a batch's end, lies behind."""
+        limit = position + size
+        start = max(position, self._index.position_up_to(limit))
+        for at, header in headers(file, start, end, PEEK_BYTES):
+            if at + header.size > limit:
+                return at - position, header.base_offset
+        return 0, -1
 
     def _whole(self, position: int, data: bytes) -> tuple[int, int]:
         """Where the last whole batch of `data`, read at `position`, ends in it, and the offset after that; 0 for none."""

@@ -35,7 +35,7 @@ WITHOUT_EFFECT = frozenset(
         "offsets.topic.replication.factor", "offsets.topic.segment.bytes",
         "producer.purgatory.purge.interval.requests", "queued.max.request.bytes", "queued.max.requests",
         "request.timeout.ms", "reserved.broker.max.id", "security.inter.broker.protocol",
-        "socket.listen.backlog.size", "socket.receive.buffer.bytes", "socket.send.buffer.bytes",
+        "socket.listen.backlog.size", "socket.receive.buffer.bytes",
         "transaction.state.log.min.isr", "transaction.state.log.num.partitions",
         "transaction.state.log.replication.factor", "zookeeper.max.in.flight.requests", "zookeeper.set.acl",
         "zookeeper.sync.time.ms",
@@ -112,6 +112,8 @@ class BrokerConfig:
     auto_create_topics_enable: bool = key("auto.create.topics.enable", flag(), default=True)
     delete_topic_enable: bool = key("delete.topic.enable", flag(), default=True)
 
+    # Left alone (-1) the kernel would take megabytes, and a consumer on the same machine gets a fifth less.
+    socket_send_buffer_bytes: int = key("socket.send.buffer.bytes", whole(-1), default=256 << 10)
     socket_request_max_bytes: int = key("socket.request.max.bytes", whole(1), default=100 << 20)
     connections_max_idle_ms: int = key("connections.max.idle.ms", whole(1), default=600_000)
     max_connections: int = key("max.connections", whole(), default=(1 << 31) - 1)

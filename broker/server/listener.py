@@ -225,6 +225,7 @@ class Listeners:
             accept,
             receive_max=self.frame_max + 4,
             write_max=config.fetch_max_bytes + CHOKED_BYTES + RESPONSE_SLACK_BYTES,
+            send_buffer=config.socket_send_buffer_bytes,
         )
         self._open.append(listening)
         return listening.port

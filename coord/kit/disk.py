@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from .extent import Extent
+
 __all__ = ["Disk", "File", "replace_file"]
 
 
@@ -27,6 +29,10 @@ class File(Protocol):
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Reads up to `size` bytes; shorter at the end of the file."""
+        ...
+
+    def extent(self, offset: int, size: int) -> Extent | bytes:
+        """`size` bytes at `offset`, which are there, to be sent and not looked at; a disk that cannot lend them reads them."""
         ...
 
     def size(self) -> int:

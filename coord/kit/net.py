@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from .extent import Extent
+
 __all__ = ["Accept", "Listening", "Network", "Receiver", "Transport"]
 
 
@@ -27,10 +29,11 @@ class Transport(Protocol):
     """Bytes written and not yet taken by the kernel."""
     closed: bool
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview | Extent) -> None:
         """Queues `data`. The caller must not change it afterwards. After close it is dropped.
 
         A peer that never reads costs bounded memory: above the network's `write_max` the connection is aborted.
+        An extent counts with its length, though it takes no memory.
         """
 
     def close(self) -> None:
@@ -77,11 +80,14 @@ class Listening(Protocol):
 class Network(Protocol):
     """Listeners and connections of one node."""
 
-    async def listen(self, host: str, port: int, accept: Accept, *, receive_max: int = ..., write_max: int = ...) -> Listening:
+    async def listen(
+        self, host: str, port: int, accept: Accept, *, receive_max: int = ..., write_max: int = ..., send_buffer: int = ...
+    ) -> Listening:
         """Listens on `host:port` (port 0: any). Raises OSError when the port is taken.
 
         receive_max: bytes a receiver may leave unconsumed before the connection is aborted.
         write_max: bytes that may be queued to a peer before the connection is aborted.
+        send_buffer: bytes the kernel may hold for each connection; 0 leaves it to the kernel.
         """
         ...
 

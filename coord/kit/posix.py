@@ -17,8 +17,11 @@ import os
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
+from weakref import ref
 
 import trio
+
+from .extent import Extent, Lent
 
 __all__ = ["PosixDisk", "PosixFile"]
 
@@ -28,13 +31,14 @@ STOP = 0
 class PosixFile:
     """An open file. Not for use by two tasks at once, and never after `close`."""
 
-    __slots__ = ("_end", "_fd", "_syncer", "path")
+    __slots__ = ("_end", "_fd", "_lent", "_syncer", "path")
 
     def __init__(self, path: str, fd: int) -> None:
         self.path = path
         self._fd = fd
         self._end = os.fstat(fd).st_size
         self._syncer = _Syncer(path)
+        self._lent: ref[Lent] | None = None  # dead when no extent is left
 
     def append(self, data: bytes | bytearray | memoryview) -> int:
         offset = self._end
@@ -63,6 +67,13 @@ class PosixFile:
             got += len(data)
         return b"".join(parts)
 
+    def extent(self, offset: int, size: int) -> Extent:
+        lent = None if self._lent is None else self._lent()
+        if lent is None:
+            lent = Lent(self._fd)
+            self._lent = ref(lent)
+        return Extent(lent, offset, size)
+
     def size(self) -> int:
         return self._end
 
@@ -83,6 +94,9 @@ class PosixFile:
     def close(self) -> None:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
+            lent = None if self._lent is None else self._lent()
+            if lent is not None:
+                lent.keep()
             self._syncer.close(fd)
 
 

@@ -53,10 +53,19 @@ class TcpNetwork:
             self._pump.shut()
 
     async def listen(
-        self, host: str, port: int, accept: Accept, *, receive_max: int = RECEIVE_MAX, write_max: int = WRITE_MAX
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        receive_max: int = RECEIVE_MAX,
+        write_max: int = WRITE_MAX,
+        send_buffer: int = 0,
     ) -> Listening:
         """Listens on `host:port`; an empty host is every address of the machine. Raises OSError."""
         sock = await _bound(host, port)
+        if send_buffer > 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
         return _TcpListener(self._pump, sock, accept, receive_max, write_max)
 
     async def connect(

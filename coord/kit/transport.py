@@ -13,8 +13,10 @@ from __future__ import annotations
 import logging
 import socket
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from typing import Any
 
 from .buffers import BUFFER_BYTES
+from .extent import Extent
 from .net import Receiver
 from .pump import Pump
 
@@ -41,13 +43,14 @@ DISCARD_MAX = 4 * 1024 * 1024
 
 DOWN = EPOLLERR | EPOLLHUP
 Data = bytes | bytearray | memoryview
+Part = Data | Extent
 
 
 class TcpTransport:
     """The network's side of one connection; see `coord.kit.net.Transport` for what the methods promise."""
 
     __slots__ = (
-        "_blocked", "_buffer", "_dirty", "_discarded", "_dying", "_ended", "_fd", "_held", "_interest", "_lingering",
+        "_blocked", "_buffer", "_dirty", "_discarded", "_dying", "_ended", "_fd", "_held", "_interest", "_lent", "_lingering",
         "_out", "_paused", "_pump", "_reason",
         "_receiver", "_resumed", "_sock", "_stash", "_wanted", "closed", "host", "peer", "queued", "receive_max", "write_max",
     )  # fmt: skip
@@ -71,7 +74,8 @@ class TcpTransport:
         self._paused = False
         self._resumed = False
         # sending
-        self._out: list[Data] = []
+        self._out: list[Any] = []  # of Part
+        self._lent = False  # an extent may be among them
         self.queued = 0
         self._dirty = False  # the network knows that there is something to send, or the kernel will tell about room
         self._blocked = False  # the kernel took less than everything
@@ -89,10 +93,12 @@ class TcpTransport:
 
     # what the receiver calls
 
-    def write(self, data: Data) -> None:
-        if self.closed:
+    def write(self, data: Part) -> None:
+        if self.closed or not data:
             return
         self._out.append(data)
+        if data.__class__ is Extent:
+            self._lent = True
         self.queued = queued = self.queued + len(data)
         if not self._dirty:
             self._dirty = True
@@ -288,21 +294,38 @@ class TcpTransport:
     def _send_some(self) -> tuple[int, int]:
         """One system call; returns the bytes taken and the bytes offered."""
         out = self._out
-        if len(out) > 1 and self.queued <= JOIN_MAX:
-            out[:] = [b"".join(out)]
-        if len(out) == 1:
-            offered = self.queued
-            sent = self._sock.send(out[0])
+        if self._lent:
+            sent, offered = self._send_first(out)
         else:
-            chunks = out[:CHUNKS_MAX]
-            offered = sum(map(len, chunks))
-            sent = self._sock.sendmsg(chunks)
+            if len(out) > 1 and self.queued <= JOIN_MAX:
+                out[:] = [b"".join(out)]
+            if len(out) == 1:
+                offered = self.queued
+                sent = self._sock.send(out[0])
+            else:
+                chunks = out[:CHUNKS_MAX]
+                offered = sum(map(len, chunks))
+                sent = self._sock.sendmsg(chunks)
         self.queued -= sent
         if not self.queued:
             out.clear()
+            self._lent = False
         else:
             _drop(out, sent)
         return sent, offered
+
+    def _send_first(self, out: list[Any]) -> tuple[int, int]:
+        """As `_send_some`, where extents are queued: the first of them, or the chunks before it, which leave with its first bytes."""
+        chunks: list[Data] = []
+        more = 0
+        for part in out[:CHUNKS_MAX]:
+            if isinstance(part, Extent):
+                if not chunks:
+                    return part.send(self._fd), len(part)
+                more = socket.MSG_MORE
+                break
+            chunks.append(part)
+        return self._sock.sendmsg(chunks, (), more), sum(map(len, chunks))
 
     def _send_early(self) -> None:
         if not self._blocked:
@@ -366,14 +389,15 @@ class TcpTransport:
         log.debug("%s: where it failed", self.peer, exc_info=error)
 
 
-def _drop(out: list[Data], sent: int) -> None:
+def _drop(out: list[Any], sent: int) -> None:
     """Takes the first `sent` bytes off the queue."""
     index = 0
     while sent >= len(out[index]):
         sent -= len(out[index])
         index += 1
     if sent:
-        out[index] = memoryview(out[index])[sent:]
+        part = out[index]
+        out[index] = part.behind(sent) if isinstance(part, Extent) else memoryview(part)[sent:]
     del out[:index]
 
 

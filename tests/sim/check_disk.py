@@ -34,6 +34,7 @@ def _check_files(disk: Disk, folder: str) -> None:
     assert file.size() == 11
     assert file.read_at(0, 100) == b"hello world"
     assert file.read_at(6, 3) == b"wor"
+    assert (len(file.extent(6, 3)), bytes(file.extent(6, 3))) == (3, b"wor")
     assert file.read_at(11, 3) == b""
     file.write_at(0, b"J")
     file.write_at(13, b"!")  # a hole reads as zeros

@@ -312,7 +312,14 @@ class SimNetwork:
     # the seam
 
     async def listen(
-        self, host: str, port: int, accept: Accept, *, receive_max: int = RECEIVE_MAX, write_max: int = WRITE_MAX
+        self,
+        host: str,
+        port: int,
+        accept: Accept,
+        *,
+        receive_max: int = RECEIVE_MAX,
+        write_max: int = WRITE_MAX,
+        send_buffer: int = 0,
     ) -> _Listener:
         await trio.lowlevel.checkpoint()
         if port == 0:

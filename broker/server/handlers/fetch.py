@@ -11,8 +11,9 @@ who leads instead (KIP-951).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from broker.log.log import EXTENT_MIN
 from broker.server.dispatch import PENDING, Outcome, Request, handles
 from broker.server.metadata_cache import Image
 from broker.server.replica_manager import Key, Replica
@@ -33,15 +34,15 @@ from broker.wire.messages import (
 if TYPE_CHECKING:
     from broker.server.broker import Broker
 
-__all__ = ["RESPONSE_BYTES_MAX", "fetch"]
+__all__ = ["COPIED_BYTES_MAX", "fetch"]
 
 FORMAT_V2_FROM = 4
 TOPIC_IDS_FROM = 13
 NEW_LEADER_FROM = 12
 ENDPOINTS_FROM = 16
 READ_COMMITTED = 1
-RESPONSE_BYTES_MAX = 8 << 20
-"""A response is in memory until its client takes it; a larger one is no faster."""
+COPIED_BYTES_MAX = 8 << 20
+"""What a response may hold in memory until its client takes it; what is sent from the segments' files is not in memory."""
 
 Asked = tuple[Key, FetchRequestPartition]
 
@@ -97,8 +98,8 @@ class _Fetch:
         """The response, its bytes of records, and whether something in it must be told at once."""
         message, image = self._message, self._broker.metadata.image
         response = FetchResponse()
-        room = min(message.max_bytes, self._broker.config.fetch_max_bytes, RESPONSE_BYTES_MAX)
-        size = 0
+        room = min(message.max_bytes, self._broker.config.fetch_max_bytes)
+        size = copied = 0
         at_once = not message.topics
         self._asked.clear()
         for topic in message.topics:
@@ -115,7 +116,12 @@ class _Fetch:
                 else:
                     answer = _failed(asked.partition, ErrorCode.UNKNOWN_TOPIC_ID)
                 answers.partitions.append(answer)
-                size += len(answer.records or b"")
+                length = len(answer.records or b"")
+                size += length
+                if length < EXTENT_MIN:
+                    copied += length
+                    if copied > COPIED_BYTES_MAX:
+                        room = 0
                 if answer.error_code:
                     at_once = True
                     self._tell_leader(response, image, (name, asked.partition), answer)
@@ -140,7 +146,8 @@ class _Fetch:
         records: Records = b""
         try:
             if offset != end or offset < log.start_offset:
-                records = log.read(offset, min(asked.partition_max_bytes, max(room, 0)), end, min_one=first)
+                found = log.lend(offset, min(asked.partition_max_bytes, max(room, 0)), end, first)
+                records = cast(Records, found)  # the codec asks for its length alone, and the transport takes it
             aborted = log.aborted(offset, end) if self._read_committed and len(records) else []
         except KafkaError as failure:
             return _failed(key[1], failure.code, high_watermark, log.start_offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,10 +13,16 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.log import log as log_module
+from broker.log.config import LogConfig
 from broker.log.errors import LogStorageError, OffsetOutOfRangeError
+from broker.log.log import EXTENT_MIN
+from broker.log.recovery import load_log
 from broker.wire.batches import BatchError, crc_of
 from broker.wire.errors import ErrorCode
 from broker.wire.records import ControlType, control_batch
+from coord.kit.extent import Extent
+from coord.kit.posix import PosixDisk
 from tests.broker.log.samples import (
     FOLDER,
     NOW_MS,
@@ -133,6 +140,68 @@ def test_a_reader_stays_below_its_limit(counts: list[int], data: st.DataObject) 
         offset = found + 1
     ends = [sum(counts[: n + 1]) - 1 for n in range(len(counts))]
     assert found == max((end for end in ends if end < upto), default=-1)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=30),
+    max_bytes=st.integers(0, 9000),
+    interval=st.sampled_from([1, 500, 4096]),
+    min_one=st.booleans(),
+    data=st.data(),
+)
+def test_what_is_lent_is_what_is_read(
+    sizes: list[int], max_bytes: int, interval: int, min_one: bool, data: st.DataObject
+) -> None:
+    """Whatever the sizes of the batches, the index and the limits; and the reader is found where it stopped."""
+    lender, reader = (
+        open_log(sim_disk(), {"index.interval.bytes": str(interval), "segment.bytes": "9000"}) for _ in range(2)
+    )
+    for log in (lender, reader):
+        for size in sizes:
+            fill(log, [1], size)
+    offset = data.draw(st.integers(0, lender.end_offset))
+    upto = data.draw(st.integers(0, lender.end_offset))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "EXTENT_MIN", 0)
+        while offset < upto:
+            lent = bytes(lender.lend(offset, max_bytes, upto, min_one))
+            assert lent == bytes(reader.read(offset, max_bytes, upto, min_one))
+            if not lent:
+                break
+            offset = headers_of(lent)[-1].next_offset
+        assert offset >= upto or not min_one
+
+
+def test_little_is_read_and_much_is_lent() -> None:
+    """Where a limit falls into a batch, a look at the headers near it finds the end of the whole ones."""
+    disk = sim_disk()
+    log = open_log(disk)
+    fill(log, [1] * 5, size=EXTENT_MIN)
+    whole = bytes(log.read(0, 1 << 20))
+    assert isinstance(log.lend(0, 1000, 5, True), memoryview)
+    assert bytes(log.lend(0, EXTENT_MIN * 3, 5, True)) == whole[: len(whole) // 5 * 2]
+    assert log.segments[0]._cursors[2] == len(whole) // 5 * 2
+    assert bytes(log.lend(2, 1 << 20, 5, True)) == whole[len(whole) // 5 * 2 :]
+    assert bytes(log.lend(4, EXTENT_MIN, 5, True)) == whole[len(whole) // 5 * 4 :]
+    assert bytes(log.lend(4, EXTENT_MIN, 5, False)) == b""
+    assert bytes(log.lend(5, EXTENT_MIN, 5, True)) == b""
+
+
+def test_what_is_lent_outlives_its_segment(tmp_path: Path) -> None:
+    """Retention may drop a segment while a slow client is being sent it."""
+    place = place_on(PosixDisk())
+    log = load_log(
+        place, str(tmp_path), "t", 0, LogConfig.of({"segment.bytes": "100000"}), start_offset=0, recovery_point=0, clean=False,
+        now_ms=NOW_MS,
+    )  # fmt: skip
+    fill(log, [1, 1, 1], size=EXTENT_MIN)
+    lent = log.lend(0, 1 << 20, 3, True)
+    assert isinstance(lent, Extent)
+    whole = bytes(log.read(0, 1 << 20))
+    log.drop_first(2, NOW_MS)
+    place.trash.sweep(NOW_MS + 1_000_000)
+    assert bytes(lent) == whole
+    log.close()
 
 
 def test_the_first_batch_comes_however_large() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from broker.server.handlers.fetch import RESPONSE_BYTES_MAX
+from broker.server.handlers import fetch as fetch_module
 from broker.wire.batches import batches, read_header
 from broker.wire.errors import ErrorCode
 from broker.wire.messages import (
@@ -216,16 +216,33 @@ def test_the_first_batch_comes_however_large_it_is(tmp_path: Path) -> None:
     on_rig(test, tmp_path)
 
 
-def test_a_response_has_a_limit_of_ours(tmp_path: Path) -> None:
-    """It is in memory until its client takes it."""
+def test_a_response_has_the_limit_of_the_configuration(tmp_path: Path) -> None:
+    """However much the client asks for."""
 
     async def test(rig: Rig) -> None:
         rig.lead("t")
         client = rig.client()
-        for _ in range(RESPONSE_BYTES_MAX // 900_000 + 2):
+        for _ in range(5):
             produce(client, batch(b"x" * 900_000))
         (partition,) = fetch(client, request(0))
-        assert RESPONSE_BYTES_MAX - 1_000_000 < len(partition.records or b"") <= RESPONSE_BYTES_MAX
+        assert offsets_in(partition) == [0, 1, 2]
+
+    on_rig(test, tmp_path, "fetch.max.bytes=3000000")
+
+
+def test_what_is_in_memory_has_a_limit_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small reads are copies, until the client takes them; what comes from the segments' files is not."""
+    monkeypatch.setattr(fetch_module, "COPIED_BYTES_MAX", 50_000)
+
+    async def test(rig: Rig) -> None:
+        rig.lead("t", 4)
+        client = rig.client()
+        for partition in range(4):
+            produce(client, batch(b"x" * 40_000), partition=partition)
+        assert [offsets_in(partition) for partition in fetch(client, request(0, 0, 0, 0))] == [[0], [0], [], []]
+        for partition in range(4):
+            produce(client, batch(b"x" * 40_000), partition=partition)
+        assert [offsets_in(partition) for partition in fetch(client, request(0, 0, 0, 0))] == [[0, 1]] * 4
 
     on_rig(test, tmp_path)
 

@@ -274,6 +274,7 @@ def accepting(scene: Scene) -> Callable[[FakeTransport], Connection]:
 
     scene.network.listen = listen  # type: ignore[attr-defined]
     scene.listeners.broker.config.fetch_max_bytes = 1  # type: ignore[misc]
+    scene.listeners.broker.config.socket_send_buffer_bytes = -1  # type: ignore[misc]
     trio.run(scene.listeners.listen, SimpleNamespace(name="PLAINTEXT", host="", port=0))
     return accepts[0]  # type: ignore[return-value]
 
