@@ -28,12 +28,14 @@ from .config import ServerConfig
 from .pipeline import Pipeline
 from .replies import reply_frame
 from .sessions import ClientSession
-from .stats import Statistics
+from .stats import Latency, Statistics
 
 __all__ = ["CONNECT_MAX", "Connection", "Keeper"]
 
 log = logging.getLogger(__name__)
 
+WORD_MAX = 12
+"""Bytes of the longest word: stmk, and a number."""
 CONNECT_MAX = 4096
 """Bytes of a ConnectRequest; today's have 45."""
 REPLIES_MAX = 64
@@ -46,6 +48,8 @@ end of a wake-up, so that then the kernel is known to be full, and will tell whe
 
 REQUEST = Struct(">iii")  # length of what follows, xid, operation
 REQUEST_MIN = 8
+ZXID = slice(8, 16)
+"""In a reply's frame."""
 INTERNAL = {OpCode.CREATE_SESSION, OpCode.DELETE_CONTAINER}
 LOCAL = READS | {
     OpCode.SET_WATCHES, OpCode.SET_WATCHES2, OpCode.ADD_WATCH, OpCode.CHECK_WATCHES, OpCode.REMOVE_WATCHES,
@@ -69,8 +73,9 @@ class Keeper(Protocol):
     tick: int
     """A coarse clock, for noticing who has been silent."""
 
-    def word(self, name: bytes, connection: Connection) -> bytes | None:
-        """The answer to a four-letter word, or None when these bytes are none."""
+    def word(self, data: bytes, connection: Connection) -> bytes | None:
+        """The answer to the four-letter word that a connection begins with; None where that is none, b"" where some of it
+        is still to come. data: the first bytes, at least four."""
         ...
 
     def gone(self, connection: Connection) -> None:
@@ -85,11 +90,12 @@ class Connection:
     """The protocol's side of one connection, the pipeline's `Client`, and a watcher.
 
     asked: it has sent its ConnectRequest. received_count, sent_count: frames. last_xid, last_op: of the newest request.
+    last_zxid: of the newest reply, as its eight bytes. answered: the keeper's tick of that. latency: see `Latency`.
     """
 
     __slots__ = (
-        "_dismissed", "_keeper", "_pipeline", "_stats", "_take", "_wants_flag", "asked", "auth", "heard", "last_op", "last_xid",
-        "received_count", "sent_count", "session", "session_id", "since_ms", "transport",
+        "_dismissed", "_keeper", "_pipeline", "_stats", "_take", "_wants_flag", "answered", "asked", "auth", "heard", "last_op",
+        "last_xid", "last_zxid", "latency", "received_count", "sent_count", "session", "session_id", "since_ms", "transport",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, transport: Transport, since_ms: int) -> None:
@@ -103,13 +109,21 @@ class Connection:
         self.received_count = 0
         self.sent_count = 0
         self.last_op = 0
-        self.last_xid = 0
+        self.last_xid = -1
+        self.last_zxid = bytes(8)
+        self.answered = keeper.tick
+        self.latency = Latency()
         self._keeper = keeper
         self._pipeline = keeper.pipeline
         self._stats = keeper.stats
         self._take: Callable[[memoryview], int] = self._begin  # `len` takes everything and looks at nothing
         self._wants_flag = True
         self._dismissed = False  # nothing more is taken; closed as soon as the replies are written
+
+    @property
+    def silent_ticks(self) -> int:
+        """For how many of the keeper's ticks nothing was heard."""
+        return self._keeper.tick - self.heard
 
     # ---- Receiver ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +144,9 @@ class Connection:
     def _begin(self, data: memoryview) -> int:
         if len(data) < LENGTH.size:
             return 0
-        text = self._keeper.word(bytes(data[: LENGTH.size]), self)
+        text = self._keeper.word(bytes(data[:WORD_MAX]), self)
+        if text == b"":
+            return 0
         if text is not None:
             self._take = len
             self.transport.write(text)
@@ -246,6 +262,9 @@ class Connection:
     def _write(self, replies: list[bytes]) -> None:
         if replies:
             self.sent_count += len(replies)
+            self.last_zxid = replies[-1][ZXID]
+            self.answered = self.heard
+            self.latency.note(0, len(replies))
             self._stats.replied(0, len(replies))
             self.transport.write(b"".join(replies))
             replies.clear()
@@ -253,7 +272,8 @@ class Connection:
     def _note(self, count: int, xid: int, op: int) -> None:
         self.received_count += count
         self._stats.received += count
-        self.last_xid = xid
+        if xid >= 0:  # not a ping's
+            self.last_xid = xid
         self.last_op = op
 
     def _other(self, session: ClientSession, xid: int, op: int, body: bytes, replies: list[bytes]) -> None:
@@ -300,6 +320,13 @@ class Connection:
     def send(self, frame: bytes) -> None:
         self.sent_count += 1
         self.transport.write(frame)
+
+    def reply(self, frame: bytes, milliseconds: int) -> None:
+        self._stats.replied(milliseconds)
+        self.last_zxid = frame[ZXID]
+        self.answered = self._keeper.tick
+        self.latency.note(milliseconds, 1)
+        self.send(frame)
 
     def answer(self, xid: int, op: int, body: bytes) -> None:
         if self.transport.closed:

@@ -69,6 +69,10 @@ class LocalSessions:
         """All are gone."""
         self._tracker = SessionTracker(self._tick_ms, 0.0)
 
+    def by_expiry(self) -> list[tuple[float, list[int]]]:
+        """See `SessionTracker.by_expiry`."""
+        return self._tracker.by_expiry()
+
     def expired(self, now: float) -> list[int]:
         """Those whose time is over; they are forgotten."""
         due = self._tracker.expired(now)

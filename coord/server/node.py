@@ -90,7 +90,7 @@ async def _serve(
     state = State(storage, extended_types=config.extended_types)
     guard = Guard(super_digest=config.super_digest or None, algorithm=config.digest_algorithm, skip=config.skip_acl)
     pipeline = Pipeline(host.wall, config, state, guard, stats)
-    words = Words(config, pipeline, state, stats, host.disk, trio.current_time())
+    words = Words(config, pipeline, state, stats, host.disk, host.wall, trio.current_time())
     clients = Clients(config, pipeline, stats, host.wall, words.answer)
     words.connections = clients.connections
     port = ClientPort(host, config, clients)

@@ -47,6 +47,9 @@ SYNC = OpCode.SYNC.value
 CREATE_SESSION = OpCode.CREATE_SESSION.value
 CLOSE_SESSION = OpCode.CLOSE_SESSION.value
 READ = Perms.READ.value
+DIGEST_MASK = 127
+"""Of every 128 zxids one's digest is kept, as Apache does."""
+DIGESTS_MAX = 1024
 DECIDING = (Role.LEADING, Role.STANDALONE)
 
 
@@ -75,9 +78,11 @@ class Pipeline:
         self.locals = LocalSessions(
             config.tick_ms, config.server_id, enabled=config.local_sessions, upgrading=config.local_upgrading
         )
-        self.turns = Turns(self.locals, stats)
+        self.turns = Turns(self.locals)
         self.sessions = self.turns.sessions
         """Those whose clients are connected here, by id."""
+        self.digests: deque[tuple[int, int]] = deque(maxlen=DIGESTS_MAX)
+        """(zxid, the tree's digest after it) of a transaction now and then, the same ones on every server."""
         self.on_stop: Callable[[], None] = lambda: None
         """Called when this server stops serving: every client connection has to go."""
         self.on_delivered: Callable[[], None] = lambda: None
@@ -298,6 +303,8 @@ class Pipeline:
                 if pending is not None:
                     turns.before(pending, self.tree.last_zxid, now)
                 applied = self.tree.apply(header, body, digest, answer=pending is not None)
+            if not zxid & DIGEST_MASK:
+                self.digests.append((zxid, self.tree.digest))
             if applied.events:
                 self._notify(applied)
             if pending is not None:

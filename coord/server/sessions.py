@@ -39,8 +39,11 @@ class Client(Caller, Protocol):
     def rejected(self) -> None:
         """There is no such session (any more): say so, and close."""
 
+    def reply(self, frame: bytes, milliseconds: int) -> None:
+        """Sends the reply to a write, or to a sync, that came so long ago."""
+
     def send(self, frame: bytes) -> None:
-        """Sends one reply."""
+        """Sends an event, or a reply that counts for nothing."""
 
     def answer(self, xid: int, op: int, body: bytes) -> None:
         """Handles a request that had to wait and is not a write."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Sizes", "Statistics"]
+__all__ = ["Latency", "Sizes", "Statistics"]
 
 
 class Sizes:
@@ -24,6 +24,35 @@ class Sizes:
             self.greatest = size
         if size < self.least or self.least < 0:
             self.least = size
+
+
+class Latency:
+    """How long one client waited for its replies, in whole milliseconds; -1 for the least before the first."""
+
+    __slots__ = ("count", "greatest", "last", "least", "total")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """What `crst` does."""
+        self.last = self.greatest = self.total = self.count = 0
+        self.least = -1
+
+    def note(self, milliseconds: int, count: int) -> None:
+        """`count` replies left after so long."""
+        self.last = milliseconds
+        self.count += count
+        self.total += milliseconds * count
+        if milliseconds > self.greatest:
+            self.greatest = milliseconds
+        if milliseconds < self.least or self.least < 0:
+            self.least = milliseconds
+
+    @property
+    def average(self) -> int:
+        """Rounded down, as Apache prints it."""
+        return self.total // self.count if self.count else 0
 
 
 class Statistics:

@@ -14,7 +14,6 @@ from coord.wire.txns import TxnHeader
 from .localsessions import LocalSessions
 from .replies import reply_frame
 from .sessions import ClientSession, Pending, Scope
-from .stats import Statistics
 
 __all__ = ["Turns"]
 
@@ -30,13 +29,12 @@ class Turns:
     `now` is trio's time in seconds, `zxid` that of the last transaction applied here.
     """
 
-    __slots__ = ("_locals", "_stats", "outstanding", "sessions")
+    __slots__ = ("_locals", "outstanding", "sessions")
 
-    def __init__(self, local_sessions: LocalSessions, stats: Statistics) -> None:
+    def __init__(self, local_sessions: LocalSessions) -> None:
         self.sessions: dict[int, ClientSession] = {}
         self.outstanding = 0
         self._locals = local_sessions
-        self._stats = stats
 
     def clear(self) -> None:
         """Nobody waits any more, for their connections are gone."""
@@ -126,8 +124,7 @@ class Turns:
             elif pending.op == CREATE_SESSION:
                 client.established(session)
             else:
-                client.send(pending.frame)
-                self._stats.replied(int((now - pending.since) * 1000))
+                client.reply(pending.frame, int((now - pending.since) * 1000))
                 if pending.op == CLOSE_SESSION:
                     client.close()
                     if session.scope is Scope.LOCAL:

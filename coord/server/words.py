@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 import trio
 
 from coord.kit.disk import Disk
+from coord.kit.host import Wall
 from coord.wire.codes import OpCode
 from coord.zab.application import Role
 from coord.zab.leader import Leader
 
+from .clients import TICK_SECONDS
 from .config import ServerConfig
-from .connection import Connection
+from .connection import WORD_MAX, Connection
 from .pipeline import Pipeline
 from .state import State
 from .stats import Statistics
@@ -60,6 +64,11 @@ LAST_OPERATIONS = {
 }
 
 
+SIGN = 1 << 63
+TRACE_MASK = 0o462
+"""Apache's, before anybody has set another."""
+
+
 class Learners(NamedTuple):
     """What a leader knows of those who follow it, by mntr's names."""
 
@@ -84,7 +93,14 @@ class Words:
     """connections: every client's. learners: asked on the leader."""
 
     def __init__(
-        self, config: ServerConfig, pipeline: Pipeline, state: State, stats: Statistics, disk: Disk, started: float
+        self,
+        config: ServerConfig,
+        pipeline: Pipeline,
+        state: State,
+        stats: Statistics,
+        disk: Disk,
+        wall: Wall,
+        started: float,
     ) -> None:
         self.connections: Iterable[Connection] = ()
         self.learners: Callable[[], Learners] = Learners
@@ -93,24 +109,29 @@ class Words:
         self._state = state
         self._stats = stats
         self._disk = disk
+        self._wall = wall
+        self._trace_mask = TRACE_MASK
         self._started = started
         asked_for = {"isro"} if config.read_only_enabled else set()  # clients look for a server that writes by it
-        self._allowed = KNOWN if "*" in config.words else frozenset(config.words) | asked_for
+        self._allowed = frozenset(ANSWERS) if "*" in config.words else frozenset(config.words) | asked_for
 
-    def answer(self, name: bytes, connection: Connection) -> bytes | None:
-        """The answer to a word, or None when `name` is none."""
-        word = name.decode("latin-1")
-        if word not in KNOWN:
+    def answer(self, data: bytes, connection: Connection) -> bytes | None:
+        """The answer to the word that `data` begins with, None when that is none, b"" when some of it is missing."""
+        word = data[:4].decode("latin-1")
+        if word not in ANSWERS:
             return None
+        if word == "stmk" and word in self._allowed:
+            if len(data) < WORD_MAX:
+                return b""
+            self._trace_mask = struct.unpack_from(">q", data, 4)[0]
         self._stats.received += 1
         connection.received_count += 1
-        answer = ANSWERS.get(word)
-        if answer is None or word not in self._allowed:
+        if word not in self._allowed:
             text = f"{word} is not executed because it is not in the whitelist.\n"
         elif not (self._pipeline.serving or self._pipeline.read_only) and word not in ALWAYS:
             text = NOT_SERVING
         else:
-            text = answer(self, connection)
+            text = ANSWERS[word](self, connection)
         return text.encode()
 
     # ---- is it there -------------------------------------------------------------------------------------------------
@@ -210,14 +231,14 @@ class Words:
 
     def _wchc(self, asking: Connection) -> str:
         lines = [
-            f"{client.session_id & (1 << 64) - 1:#x}\n" + "".join(f"\t{path}\n" for path in paths)
+            f"{_hex(client.session_id)}\n" + "".join(f"\t{path}\n" for path in paths)
             for client, paths in self._pipeline.watches.by_watcher().items()
         ]
         return "".join(lines) + "\n"
 
     def _wchp(self, asking: Connection) -> str:
         lines = [
-            f"{path}\n" + "".join(f"\t{client.session_id & (1 << 64) - 1:#x}\n" for client in clients)
+            f"{path}\n" + "".join(f"\t{_hex(client.session_id)}\n" for client in clients)
             for path, clients in self._pipeline.watches.by_path().items()
         ]
         return "".join(lines) + "\n"
@@ -232,6 +253,7 @@ class Words:
     def _crst(self, asking: Connection) -> str:
         for each in self.connections:
             each.received_count = each.sent_count = 0
+            each.latency.clear()
         return "Connection stats reset.\n"
 
     # ---- what is it --------------------------------------------------------------------------------------------------
@@ -281,8 +303,57 @@ class Words:
         }
         return "Environment:\n" + "".join(f"{key}={value}\n" for key, value in facts.items())
 
-    def _gtmk(self, asking: Connection) -> str:
-        return "306"
+    def _trace(self, asking: Connection) -> str:
+        """Nothing is traced here; but a mask that was set is the mask."""
+        return str(self._trace_mask)
+
+    def _hash(self, asking: Connection) -> str:
+        return "".join(f"{zxid:x}: {(digest ^ SIGN) - SIGN}\n" for zxid, digest in self._pipeline.digests)
+
+    # ---- who is there ------------------------------------------------------------------------------------------------
+
+    def _dump(self, asking: Connection) -> str:
+        return (
+            f"SessionTracker dump:\n{self._sessions()}"
+            f"ephemeral nodes dump:\n{self._ephemerals()}"
+            f"Connections dump:\n{self._expiring_connections()}"
+        )
+
+    def _sessions(self) -> str:
+        """When they expire is known to the leader alone, of local sessions to their server."""
+        pipeline = self._pipeline
+        now, text = trio.current_time(), ""
+        if pipeline.locals.enabled:
+            text = "Local " + self._sets("Session", now, pipeline.locals.by_expiry())
+        if pipeline.tracker is not None:
+            return text + ("Global " if text else "") + self._sets("Session", now, pipeline.tracker.by_expiry())
+        sessions = pipeline.tree.sessions
+        lines = [f"{_hex(session_id)}\t{timeout_ms}ms\n" for session_id, timeout_ms in sorted(sessions.items())]
+        return f"{text}Global Sessions({len(sessions)}):\n" + "".join(lines)
+
+    def _ephemerals(self) -> str:
+        owners = self._pipeline.tree.ephemerals
+        lines = [f"{_hex(owner)}:\n" + "".join(f"\t{path}\n" for path in paths) for owner, paths in owners.items()]
+        return f"Sessions with Ephemerals ({len(owners)}):\n" + "".join(lines)
+
+    def _expiring_connections(self) -> str:
+        """As seconds from now; a connection is closed when nothing was heard on it for as long as its session may last."""
+        sets: dict[int, list[str]] = {}
+        for each in self.connections:
+            lasting = each.session.timeout_ms if each.session is not None else self._config.mute_ms
+            left = lasting / 1000 - each.silent_ticks * TICK_SECONDS
+            sets.setdefault(int(left) + 1, []).append(f"ip: /{each.transport.peer} sessionId: {_hex(each.session_id)}")
+        return self._sets("Connections", 0.0, sorted(sets.items()))
+
+    def _sets(self, what: str, now: float, sets: Iterable[tuple[float, list[int]]] | Iterable[tuple[int, list[str]]]) -> str:
+        """What expires when, by Java's way of printing a date. now: the time that the sets' seconds are counted from."""
+        wall, count, lines = self._wall.now_ms() / 1000, 0, []
+        for seconds, items in sets:
+            when = datetime.fromtimestamp(wall + seconds - now).astimezone()
+            lines.append(f"{len(items)} expire at {when:%a %b %d %H:%M:%S %Z %Y}:\n")
+            lines += [f"\t{item if isinstance(item, str) else _hex(item)}\n" for item in items]
+            count += len(items)
+        return f"{what} Sets ({len(lines) - count})/({count}):\n" + "".join(lines)
 
     @property
     def _data_folder(self) -> str:
@@ -313,10 +384,17 @@ def _details(connection: Connection) -> str:
     if session is None:
         return ""
     operation = LAST_OPERATIONS.get(OpCode(connection.last_op), "NA") if connection.last_op else "NA"
+    latency = connection.latency
+    asked = f",lcxid={connection.last_xid:#x}" if connection.last_xid >= 0 else ""
     return (
-        f",sid={session.id & (1 << 64) - 1:#x},lop={operation},est={connection.since_ms},to={session.timeout_ms}"
-        f",lcxid={connection.last_xid & 0xFFFFFFFF:#x}"
+        f",sid={_hex(session.id)},lop={operation},est={connection.since_ms},to={session.timeout_ms}{asked}"
+        f",lzxid=0x{int.from_bytes(connection.last_zxid, 'big'):x},lresp={int(connection.answered * TICK_SECONDS * 1000)}"
+        f",llat={latency.last},minlat={max(latency.least, 0)},avglat={latency.average},maxlat={latency.greatest}"
     )
+
+
+def _hex(session_id: int) -> str:
+    return f"{session_id & (1 << 64) - 1:#x}"
 
 
 ANSWERS: dict[str, Callable[[Words, Connection], str]] = {
@@ -324,19 +402,21 @@ ANSWERS: dict[str, Callable[[Words, Connection], str]] = {
     "cons": Words._cons,
     "crst": Words._crst,
     "dirs": Words._dirs,
+    "dump": Words._dump,
     "envi": Words._envi,
-    "gtmk": Words._gtmk,
+    "gtmk": Words._trace,
+    "hash": Words._hash,
     "isro": Words._isro,
     "mntr": Words._mntr,
     "ruok": Words._ruok,
     "srst": Words._srst,
     "srvr": Words._srvr,
     "stat": Words._stat,
+    "stmk": Words._trace,
     "wchc": Words._wchc,
     "wchp": Words._wchp,
     "wchs": Words._wchs,
 }
-KNOWN = frozenset(ANSWERS) | {"dump", "hash", "stmk"}
-"""Every word that is one to Apache, answered here or not: anything else is the length of a frame."""
-ALWAYS = {"ruok", "isro", "envi", "gtmk"}
+"""Anything else is the length of a frame."""
+ALWAYS = {"ruok", "isro", "envi", "gtmk", "stmk"}
 """Answered also by a server that does not serve."""

@@ -164,6 +164,10 @@ class SessionTracker:
             session.bucket = 0
         return due
 
+    def by_expiry(self) -> list[tuple[float, list[int]]]:
+        """(seconds, the sessions that expire then), soonest first."""
+        return [(bucket * self._tick_ms / 1000, list(ids)) for bucket, ids in sorted(self._buckets.items())]
+
     def deadline(self) -> float | None:
         """When `expired` has something to say at the earliest."""
         return min(self._buckets) * self._tick_ms / 1000 if self._buckets else None

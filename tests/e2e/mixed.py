@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,32 @@ class Server:
 
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
+
+
+@contextmanager
+def serving(kind: str, folder: Path, *settings: str, last: int = signal.SIGKILL) -> Iterator[Server]:
+    """One server of this kind on the folder; `last` is the signal that ends it."""
+    server = Server(folder, 1, free_ports(1))
+    server.properties = settings
+    lines = [
+        "tickTime=200", f"dataDir={folder}", f"clientPort={server.port}", "clientPortAddress=127.0.0.1", "maxSessionTimeout=60000",
+        "admin.enableServer=false", "4lw.commands.whitelist=*", "extendedTypesEnabled=true", *settings,
+    ]  # fmt: skip
+    server.config.write_text("\n".join(lines) + "\n")
+    server.start(kind)
+    try:
+        eventually(lambda: server.mode == "standalone", 20, server.log)
+        yield server
+    finally:
+        server.stop(last)
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: Callable[[], str] = str) -> None:
+    """Waits for the condition; `what` tells why it did not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.05)
 
 
 class MixedEnsemble:

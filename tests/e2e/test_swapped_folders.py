@@ -9,8 +9,6 @@ from __future__ import annotations
 import shutil
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from signal import SIGKILL, SIGTERM
@@ -24,8 +22,7 @@ from coord.kit.posix import PosixDisk
 from coord.store.storage import Storage, StorageOptions
 from coord.tree.tree import Tree
 from coord.tree.znode import OwnerKind, kind_of_owner, ttl_of_owner
-from tests.e2e.local import free_ports
-from tests.e2e.mixed import APACHE, OURS, Server, needs_apache
+from tests.e2e.mixed import APACHE, OURS, Server, eventually, needs_apache, serving
 from tests.e2e.raw import RawClient, text
 
 pytestmark = [pytest.mark.apache, pytest.mark.slow]
@@ -46,31 +43,6 @@ def folder(tmp_path: Path) -> Path:
     needs_apache()
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
-
-
-@contextmanager
-def serving(kind: str, folder: Path, *settings: str, last: int = SIGKILL) -> Iterator[Server]:
-    """One server of this kind on the folder; `last` is the signal that ends it."""
-    server = Server(folder, 1, free_ports(1))
-    server.properties = settings
-    lines = [
-        "tickTime=200", f"dataDir={folder}", f"clientPort={server.port}", "clientPortAddress=127.0.0.1", "maxSessionTimeout=60000",
-        "admin.enableServer=false", "4lw.commands.whitelist=*", "extendedTypesEnabled=true", *settings,
-    ]  # fmt: skip
-    server.config.write_text("\n".join(lines) + "\n")
-    server.start(kind)
-    try:
-        eventually(lambda: server.mode == "standalone", 20, server.log)
-        yield server
-    finally:
-        server.stop(last)
-
-
-def eventually(condition: Callable[[], object], seconds: float, what: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.05)
 
 
 def client_of(server: Server, timeout: float = 20, client_id: tuple[int, bytes] | None = None) -> KazooClient:

@@ -139,7 +139,7 @@ class Rig:
         self.stats = Statistics()
         self.state = State(self.storage, extended_types=extended)
         self.pipeline = Pipeline(FakeWall(), self.config, self.state, Guard(), self.stats)
-        self.words = Words(self.config, self.pipeline, self.state, self.stats, disk, 0.0)
+        self.words = Words(self.config, self.pipeline, self.state, self.stats, disk, FakeWall(), 0.0)
         self.clients = Clients(self.config, self.pipeline, self.stats, FakeWall(), self.words.answer)
         self.words.connections = self.clients.connections
         self.replication = FakeReplication(self.pipeline)

@@ -35,7 +35,7 @@ def test_a_word_needs_to_be_allowed() -> None:
     rig = Rig()
     assert say(rig, "srvr").startswith("Zookeeper version: ")
     assert say(rig, "ruok") == "ruok is not executed because it is not in the whitelist.\n"
-    assert say(everything(), "dump") == "dump is not executed because it is not in the whitelist.\n"
+    assert say(rig, "stmk") == "stmk is not executed because it is not in the whitelist.\n"
     other = rig.connect()
     other.feed(b"quit")
     assert other.take() == b""
@@ -130,7 +130,7 @@ def test_conf() -> None:
 @pytest.mark.parametrize(
     ("word", "pattern"),
     [
-        ("cons", r" /10\.0\.0\.1:5000\[1\]\(queued=0,recved=2,sent=2,sid=0x[0-9a-f]+,lop=GETD,est=\d+,to=10000,lcxid=0x5\)\n /10.*\n\n"),
+        ("cons", r" /10\.0\.0\.1:5000\[1\]\(queued=0,recved=2,sent=2,sid=0x[0-9a-f]+,lop=GETD,est=\d+,to=10000,lcxid=0x5,lzxid=0x100000001,lresp=\d+,llat=0,minlat=0,avglat=0,maxlat=0\)\n /10.*\n\n"),
         ("wchs", r"1 connections watching 1 paths\nTotal watches:1\n"),
         ("wchc", r"0x[0-9a-f]+\n\t/\n\n"),
         ("wchp", r"/\n\t0x[0-9a-f]+\n\n"),
@@ -148,6 +148,63 @@ def test_the_smaller_words(word: str, pattern: str) -> None:
     client.ask(5, *get("/", watch=True))
     answer = say(rig, word)
     assert re.fullmatch(pattern, answer), answer
+
+
+@on_trio
+def test_dump() -> None:
+    """Sessions by when they expire (the leader knows), ephemeral nodes by session, connections by when they are closed."""
+    rig = everything()
+    client = rig.client()
+    client.ask(1, *create("/e", flags=1))
+    rig.settle()
+    session = f"{client.session_id & (1 << 64) - 1:#x}"
+    date = r"\w{3} \w{3} \d\d \d\d:\d\d:\d\d \S+ \d{4}"
+    expected = (
+        rf"SessionTracker dump:\nSession Sets \(1\)/\(1\):\n1 expire at {date}:\n\t{session}\n"
+        rf"ephemeral nodes dump:\nSessions with Ephemerals \(1\):\n{session}:\n\t/e\n"
+        rf"Connections dump:\nConnections Sets \(1\)/\(2\):\n2 expire at {date}:\n"
+        rf"\tip: /10\.0\.0\.1:5000 sessionId: {session}\n\tip: /10\.0\.0\.1:5000 sessionId: 0x0\n"
+    )
+    assert re.fullmatch(expected, say(rig, "dump"))
+
+
+@on_trio
+def test_dump_on_a_follower_and_with_local_sessions() -> None:
+    """A follower does not know when a session expires, but for its own."""
+    follower = everything(Role.FOLLOWING)
+    follower.pipeline.tree.sessions[7] = 4000
+    assert say(follower, "dump").startswith("SessionTracker dump:\nGlobal Sessions(1):\n0x7\t4000ms\nephemeral nodes dump:\n")
+    leader = Rig(words=("dump",), local_sessions=True)
+    leader.client()
+    lines = say(leader, "dump").splitlines()
+    assert (lines[1], lines[4]) == ("Local Session Sets (1)/(1):", "Global Session Sets (0)/(0):")
+
+
+@on_trio
+def test_the_trace_mask_may_come_in_pieces() -> None:
+    """Eight bytes follow the word; the answer is what they say. Nothing is answered before they are there."""
+    rig = everything()
+    client = rig.connect()
+    for piece in (b"stmk", b"\0\0\0\0\0\0\0"):
+        client.feed(piece)
+        assert not client.transport.closed
+    client.feed(b"\x4d")
+    assert client.take() == b"77"
+    assert say(rig, "gtmk") == "77"
+
+
+@on_trio
+def test_hash_tells_a_digest_now_and_then() -> None:
+    """Of every 128th zxid, as a signed number, as Java prints it."""
+    rig = everything()
+    client = rig.client()
+    digests = {}
+    for number in range(300):
+        client.ask(number, *create(f"/n{number}"))
+        rig.settle()
+        digests[rig.pipeline.tree.last_zxid] = rig.pipeline.tree.digest
+    signed = [int.from_bytes(digests[1 << 32 | low].to_bytes(8, "big"), "big", signed=True) for low in (128, 256)]
+    assert say(rig, "hash") == f"100000080: {signed[0]}\n100000100: {signed[1]}\n"
 
 
 @on_trio
