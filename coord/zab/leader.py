@@ -353,18 +353,20 @@ class Leader:
     def _begin_forwarding(
         self, learner: FollowerState, committed: list[Transaction], now: float, out: Effects
     ) -> None:
-        """Committed transactions, those on their way, NEWLEADER; from here on the learner gets all that is broadcast."""
+        """Committed transactions, NEWLEADER, those on their way; from here on the learner gets all that is broadcast.
+
+        What is on its way comes behind NEWLEADER, and so does a configuration among it, which NEWLEADER would put in force.
+        Apache's learner forgets uncommitted proposals that came before: a COMMIT before UPTODATE then ends its connection
+        (ZOOKEEPER-4394), and when it comes again its log gets them a second time.
+        """
         parts: list[bytes] = []
         for entry in committed:
             parts.append(encode_proposals((entry,)))
             parts.append(encode_commits((entry[0],)))
-        configuration = self.membership.last_seen
+        configuration = self.membership.committed if self.serving else self.membership.last_seen
+        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), configuration.text().encode()))
         if not learner.observer:
             parts.append(encode_proposals(self.ledger.pending))
-        elif self.serving:
-            # it gets no proposals, so it would take one that is on its way to be in force with the epoch
-            configuration = self.membership.committed
-        parts.append(encode_packet(PacketType.NEWLEADER, first_of(self.epoch), configuration.text().encode()))
         out.send.append((learner.link, b"".join(parts)))
         learner.acked = self.ledger.delivered
         learner.enter(Stage.SYNCING, now)
