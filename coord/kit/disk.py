@@ -1,7 +1,7 @@
 """The disk seam: nothing else in the packages opens a file.
 
-Reads, writes and renames are synchronous, because the page cache serves them; `File.sync` waits for the device and is
-the only thing that may use a thread. A name is durable only after `Disk.sync_dir`, content only after `sync`.
+Reads, writes and renames are synchronous, because the page cache serves them; `File.sync` and `start_sync` wait for the
+device, and are all that may use a thread. A name is durable only after `Disk.sync_dir`, content only after `sync`.
 `coord.kit.posix` is the real disk; the simulated one drops or tears what was not synced.
 """
 
@@ -12,7 +12,10 @@ from typing import Protocol
 
 from .extent import Extent
 
-__all__ = ["Disk", "File", "replace_file"]
+__all__ = ["Disk", "File", "SyncDone", "replace_file"]
+
+SyncDone = Callable[[OSError | None], None]
+"""Called from the event loop, where it may not raise."""
 
 
 class File(Protocol):
@@ -42,11 +45,12 @@ class File(Protocol):
     def truncate(self, size: int) -> None:
         """Cuts the file to `size`."""
 
-    def begin_sync(self) -> None:
-        """A hint: what was written will be synced at once, so the device may begin. Promises nothing; never raises."""
-
     async def sync(self) -> None:
         """Makes everything written before the call durable. One at a time for each file."""
+
+    def start_sync(self, done: SyncDone) -> None:
+        """`sync` without a task: `done` is called once, later, with None or with what went wrong; also when the file was
+        closed meanwhile. A machine that is gone calls nobody."""
 
     def sync_now(self) -> None:
         """`sync`, blocking: for start-up, epochs and shutdown only."""

@@ -1,9 +1,9 @@
 """The real disk: `Disk` and `File` on POSIX calls.
 
-Reads and writes go straight to the page cache; only `sync` waits for the device, and it waits in a thread of the
-file's own, started with the first sync and ended by `close`. A thread per file keeps one slow disk from starving the
-others, and its hand-over is the cheapest that was measured (round trip without the device, microseconds: eventfd 53,
-`run_sync_soon` 66, `trio.to_thread` 85).
+Reads and writes go straight to the page cache; only syncs wait for the device. `start_sync` has the kernel wait, where it
+can (`aio`). `sync` waits in a thread of the file's own, started with the first sync and ended by `close`. A thread per
+file keeps one slow disk from starving the others, and its hand-over is the cheapest that was measured (round trip without
+the device, microseconds: eventfd 53, `run_sync_soon` 66, `trio.to_thread` 85).
 
 A sync that failed is never retried: the kernel may have dropped the dirty pages, so a later success would prove
 nothing. The file keeps its error and raises it again.
@@ -15,12 +15,15 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from weakref import ref
 
 import trio
 
+from .aio import KernelSyncs
+from .disk import SyncDone
 from .extent import Extent, Lent
 
 __all__ = ["PosixDisk", "PosixFile"]
@@ -31,13 +34,14 @@ STOP = 0
 class PosixFile:
     """An open file. Not for use by two tasks at once, and never after `close`."""
 
-    __slots__ = ("_end", "_fd", "_lent", "_syncer", "path")
+    __slots__ = ("_end", "_fd", "_kernel", "_lent", "_syncer", "path")
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, fd: int, kernel: KernelSyncs | None = None) -> None:
         self.path = path
         self._fd = fd
         self._end = os.fstat(fd).st_size
         self._syncer = _Syncer(path)
+        self._kernel = kernel
         self._lent: ref[Lent] | None = None  # dead when no extent is left
 
     def append(self, data: bytes | bytearray | memoryview) -> int:
@@ -54,7 +58,6 @@ class PosixFile:
                 written += os.pwrite(self._fd, view[written:], offset + written)
         if offset + size > self._end:
             self._end = offset + size
-        self._syncer.unasked = True
 
     def read_at(self, offset: int, size: int) -> bytes:
         data = os.pread(self._fd, size, offset)
@@ -80,13 +83,22 @@ class PosixFile:
     def truncate(self, size: int) -> None:
         os.ftruncate(self._fd, size)
         self._end = size
-        self._syncer.unasked = True
-
-    def begin_sync(self) -> None:
-        self._syncer.begin(self._fd)
 
     async def sync(self) -> None:
         await self._syncer.sync(self._fd)
+
+    def start_sync(self, done: SyncDone) -> None:
+        kernel = self._kernel
+        if kernel is None or self._syncer.useless or not kernel.submit(self._fd, partial(self._syncer.ended, done)):
+            trio.lowlevel.spawn_system_task(self._sync_then, done)
+
+    async def _sync_then(self, done: SyncDone) -> None:
+        try:
+            await self.sync()
+        except OSError as error:
+            done(error)
+        else:
+            done(None)
 
     def sync_now(self) -> None:
         self._syncer.sync_now(self._fd)
@@ -104,11 +116,10 @@ class _Syncer:
     """Syncs one file, in a thread of its own.
 
     Requests are numbered. A caller waits until the thread has *finished* its number, so that a sync which began before
-    the caller's write (left behind by a cancelled caller) is never taken for its own. One that was begun ahead of its
-    caller, with nothing written since, is its own: `unasked` tells.
+    the caller's write (left behind by a cancelled caller) is never taken for its own.
     """
 
-    __slots__ = ("_closed", "_event", "_failure", "_finished", "_path", "_requested", "_requests", "_waiting", "unasked")
+    __slots__ = ("_closed", "_event", "_failure", "_finished", "_path", "_requested", "_requests", "_waiting")
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -119,19 +130,21 @@ class _Syncer:
         self._failure: OSError | None = None
         self._waiting = False
         self._closed = False
-        self.unasked = True
-        """Whether something may have been written that no request covers."""
 
-    def begin(self, fd: int) -> None:
-        # not behind one that runs: what is written until its end had better share the next
-        idle = not (self._closed or self._waiting) and self._finished == self._requested
-        if idle and self.unasked and self._failure is None:
-            self._request(fd)
+    @property
+    def useless(self) -> bool:
+        """Whether every sync from here on fails."""
+        return self._closed or self._failure is not None
+
+    def ended(self, done: SyncDone, error: OSError | None) -> None:
+        """A sync that the kernel did by itself has ended: tells `done`."""
+        if error is not None:
+            self._failure = error = OSError(error.errno, error.strerror, self._path)
+        done(error)
 
     def _request(self, fd: int) -> int:
         requests = self._requests or self._start(fd)
         self._requested += 1
-        self.unasked = False
         requests.put(self._requested)
         return self._requested
 
@@ -139,11 +152,9 @@ class _Syncer:
         self._check()
         if self._waiting:
             raise trio.BusyResourceError(f"{self._path} is being synced by another task")
-        ticket = self._request(fd) if self.unasked or self._requested == STOP else self._requested
+        ticket = self._request(fd)
         self._waiting = True
         try:
-            if self._finished >= ticket:
-                await trio.lowlevel.checkpoint()
             while self._finished < ticket:
                 await trio.lowlevel.wait_readable(self._event)
                 os.eventfd_read(self._event)
@@ -151,7 +162,6 @@ class _Syncer:
             pass  # `close` woke us
         finally:
             self._waiting = False
-            self.unasked |= self._finished < ticket  # a caller that was cancelled proves nothing for the next
         if self._failure is not None:
             raise self._failure
         if self._finished < ticket:
@@ -202,17 +212,19 @@ class _Syncer:
 class PosixDisk:
     """The files and folders of this machine.
 
-    read_only: files are opened for reading alone, as whoever only looks may lack the right to more.
+    read_only: files are opened for reading alone, as whoever only looks may lack the right to more. kernel: for
+    `start_sync`; without it a thread does those too.
     """
 
-    __slots__ = ("_access",)
+    __slots__ = ("_access", "_kernel")
 
-    def __init__(self, *, read_only: bool = False) -> None:
+    def __init__(self, *, read_only: bool = False, kernel: KernelSyncs | None = None) -> None:
+        self._kernel = kernel
         self._access = os.O_CLOEXEC | (os.O_RDONLY if read_only else os.O_RDWR)
 
     def open(self, path: str, *, create: bool = False) -> PosixFile:
         flags = self._access | (os.O_CREAT if create else 0)
-        return PosixFile(path, os.open(path, flags, 0o644))
+        return PosixFile(path, os.open(path, flags, 0o644), self._kernel)
 
     def read(self, path: str) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from random import SystemRandom
 
+from .aio import KernelSyncs
 from .host import Host
-from .net import Network
 from .posix import PosixDisk
+from .tcp import TcpNetwork
 
 __all__ = ["SystemWall", "system_host"]
 
@@ -21,6 +22,6 @@ class SystemWall:
         return time.time_ns() // 1_000_000
 
 
-def system_host(network: Network) -> Host:
-    """This machine, with `network` (a `TcpNetwork` that the caller runs) as its network."""
-    return Host(wall=SystemWall(), random=SystemRandom(), network=network, disk=PosixDisk())
+def system_host(network: TcpNetwork) -> Host:
+    """This machine, with `network`, which the caller runs, as its network."""
+    return Host(wall=SystemWall(), random=SystemRandom(), network=network, disk=PosixDisk(kernel=KernelSyncs(network.watch)))

@@ -19,7 +19,7 @@ from select import EPOLLIN
 import trio
 
 from .net import Accept, Listening
-from .pump import Pump
+from .pump import Handler, Pump
 from .transport import TcpTransport
 
 __all__ = ["RECEIVE_MAX", "WRITE_MAX", "TcpNetwork", "open_network"]
@@ -91,6 +91,10 @@ class TcpNetwork:
     def flush(self) -> None:
         """See `Network.flush`."""
         self._pump.flush()
+
+    def watch(self, fd: int, handler: Handler) -> None:
+        """Has `handler` told in every wake-up in which `fd` is readable, until the network stops."""
+        self._pump.register(fd, handler, EPOLLIN)
 
 
 @asynccontextmanager

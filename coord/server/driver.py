@@ -11,6 +11,7 @@ under way at a time; what is appended meanwhile shares the next.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from math import inf
 from random import Random
 
@@ -116,7 +117,9 @@ class Driver:
         """The task in which wake-ups happen; what other tasks post is settled by the clock."""
         self._alarm = trio.Event()
         self._alarm_at = inf
-        self._unsynced = trio.Event()
+        self._unsynced = False
+        """Something was appended since the last sync began."""
+        self._syncing = False
         self._appended = 0
         """The zxid that the log ends with."""
         self._history_changes = 0
@@ -150,7 +153,6 @@ class Driver:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._clock)
-                nursery.start_soon(self._sync_log)
                 if self._mesh is not None:
                     nursery.start_soon(self._mesh.run)
                 self._guarded_carry_out(peer.start(trio.current_time()))
@@ -282,8 +284,9 @@ class Driver:
         if out.persist:
             self._log.append(out.persist)
             self._appended = out.persist[-1][0]
-            self._log.begin_sync()
-            self._unsynced.set()
+            self._unsynced = True
+        if self._unsynced and not self._syncing:
+            self._start_sync()
         if out.current_epoch is not None:
             self._epochs.current = out.current_epoch
         if out.became:
@@ -368,19 +371,19 @@ class Driver:
 
     # disk
 
-    async def _sync_log(self) -> None:
-        while True:
-            await self._unsynced.wait()
-            self._unsynced = trio.Event()
-            end, changes = self._appended, self._history_changes
-            try:
-                await self._log.sync()
-            except OSError as error:
-                self._fail(error)
-                return
-            if changes == self._history_changes:
-                self.post(Synced(end))
-                self._settle_outside()
+    def _start_sync(self) -> None:
+        self._unsynced = False
+        self._syncing = True
+        self._log.start_sync(partial(self._synced, self._appended, self._history_changes))
+
+    def _synced(self, end: int, changes: int, error: OSError | None) -> None:
+        self._syncing = False
+        if error is not None:
+            self._fail(error)
+        elif changes == self._history_changes:
+            self.post(Synced(end))  # the next sync begins when this is settled, for all that came in the same wake-up
+        elif self._unsynced:
+            self._start_sync()
 
     async def _save(self) -> None:
         try:

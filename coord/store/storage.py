@@ -1,6 +1,6 @@
 """A server's data folder as one thing: recovered at the start, then the log, the snapshots and the epochs of a run.
 
-The duties of order, which the caller keeps: a transaction is acknowledged after `sync` has returned for it; an epoch is
+The duties of order, which the caller keeps: a transaction is acknowledged after `start_sync` has told that it is durable; an epoch is
 promised after `epochs` holds it; between `received` and the end of `install` nothing is appended. An OSError from any
 verb that writes means that this disk can no longer be trusted with promises.
 """
@@ -11,12 +11,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from random import Random
 
 import trio
 
-from coord.kit.disk import Disk
+from coord.kit.disk import Disk, SyncDone
 from coord.tree.frozen import Frozen
 from coord.tree.tree import Tree
 
@@ -109,28 +110,25 @@ class Storage:
     # ---- the log -----------------------------------------------------------------------------------------------------
 
     def append(self, batch: Sequence[tuple[int, bytes]]) -> None:
-        """Writes (zxid, transaction) pairs at the end of the log, one write for all. Durable after `sync`."""
+        """Writes (zxid, transaction) pairs at the end of the log, one write for all. Durable after a sync."""
         if self._received is not None:
             raise StoreError(f"the snapshot received as of 0x{self._received:x} has to be durable before more is logged")
         self.log.append(batch)
         self._recent.extend(map(_zxid_of, batch))
         self._txns_left -= len(batch)
 
-    def begin_sync(self) -> None:
-        """A hint that `sync` follows at once."""
+    def start_sync(self, done: SyncDone) -> None:
+        """Makes durable what was appended before the call, and calls `done`, perhaps at once. One at a time."""
         if self._options.force_sync:
-            self.log.begin_sync()
+            self.log.start_sync(partial(self._synced, trio.current_time(), done))
+        else:
+            done(None)
 
-    async def sync(self) -> None:
-        """Makes durable what was appended before the call. One at a time."""
-        if not self._options.force_sync:
-            await trio.lowlevel.checkpoint()
-            return
-        start = trio.current_time()
-        await self.log.sync()
+    def _synced(self, start: float, done: SyncDone, error: OSError | None) -> None:
         self.sync_seconds = trio.current_time() - start
         if self.sync_seconds > self._options.slow_sync_seconds:
             log.warning("syncing the log in %s took %.1f s: the disk is slow or shared", self.log.folder, self.sync_seconds)
+        done(error)
 
     def after(self, zxid: int) -> Iterator[tuple[int, bytes]] | None:
         """The transactions that follow `zxid` on disk, without a gap. None when `zxid` itself is not there, or when that

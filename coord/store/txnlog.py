@@ -1,6 +1,6 @@
 """The transaction log: what a server promised, in the order in which it did.
 
-A folder of files `log.<zxid of the first transaction>`. A batch is one write; `sync` makes everything before it durable;
+A folder of files `log.<zxid of the first transaction>`. A batch is one write; `start_sync` makes everything before it durable;
 the file is zero-filled ahead, because a sync that need not record a new size costs half. A file is begun by the first
 append after `replay` or `roll` and is complete, synced and without padding before the next one is begun: only the newest
 can end in a torn write, which `replay` cuts off. Once cut, a file never grows again, so bytes behind a cut never come
@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from coord.kit.disk import Disk, File
+from coord.kit.disk import Disk, File, SyncDone
 
 from .errors import DamagedFileError, StoreError
 from .layout import joined, log_name, logs_in, remove_durably
@@ -87,7 +88,7 @@ class TxnLog:
     # ---- writing -----------------------------------------------------------------------------------------------------
 
     def append(self, batch: Sequence[tuple[int, bytes]]) -> None:
-        """Writes (zxid, transaction) pairs, zxids ascending, at the end. Durable after `sync`. Raises OSError."""
+        """Writes (zxid, transaction) pairs, zxids ascending, at the end. Durable after a sync. Raises OSError."""
         if not batch:
             return
         first = batch[0][0]
@@ -102,27 +103,25 @@ class TxnLog:
         self._end = end
         self.last_zxid = batch[-1][0]
 
-    def begin_sync(self) -> None:
-        """A hint that `sync` follows at once."""
-        if self._current is not None:
-            self._current.begin_sync()
-
-    async def sync(self) -> None:
-        """Makes durable what was appended before the call. One at a time. Raises OSError: then the log is lost to us."""
-        file = self._current
-        if file is None:
+    def start_sync(self, done: SyncDone) -> None:
+        """Makes durable what was appended before the call, and calls `done`, at once where it is durable already. One at a
+        time. With an OSError: then the log is lost to us."""
+        if self._current is None:
+            done(None)
             return
         self._syncing = True
-        try:
-            await file.sync()
-        except OSError:
-            if file is self._current:
-                raise
-            return  # `truncate` came between: what was to be synced is cut off, or was synced by it
-        finally:
-            self._syncing = False
-        if self._roll_due:
-            self.roll()
+        self._current.start_sync(partial(self._synced, self._current, done))
+
+    def _synced(self, file: File, done: SyncDone, error: OSError | None) -> None:
+        self._syncing = False
+        if file is not self._current:
+            error = None  # `truncate` came between: what was to be synced is cut off, or was synced by it
+        elif error is None and self._roll_due:
+            try:
+                self._finish()
+            except OSError as failure:
+                error = failure
+        done(error)
 
     def roll(self) -> None:
         """Ends the current file, durably; the next append begins another. While a sync runs it is put off to its end."""

@@ -1,12 +1,12 @@
 """What replication asks of the disk; coord.store has the real ones.
 
-The rule: nothing is acknowledged, to a client or to a leader, before `TransactionLog.sync` returned for it, and an epoch
+The rule: nothing is acknowledged, to a client or to a leader, before `TransactionLog.start_sync` told that it is durable, and an epoch
 is promised to nobody before `Epochs` holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from .application import Transaction
@@ -19,15 +19,11 @@ class TransactionLog(Protocol):
     """The log that a server appends to; its end moves back only by `Application.rewind`."""
 
     def append(self, batch: list[Transaction]) -> None:
-        """Writes transactions at the end, one write for all. Durable after `sync`. Raises OSError."""
+        """Writes transactions at the end, one write for all. Durable after a sync. Raises OSError."""
 
-    def begin_sync(self) -> None:
-        """A hint that `sync` follows at once: the device may begin while messages are still being sent."""
-
-    def sync(self) -> Awaitable[None]:
-        """Makes durable what was appended before the call. One at a time. Raises OSError, after which nothing that was
-        written since the last good sync may be trusted."""
-        ...
+    def start_sync(self, done: Callable[[OSError | None], None]) -> None:
+        """Makes durable what was appended before the call, and calls `done` then, perhaps before it returns. One at a time.
+        With an OSError nothing that was written since the last good sync may be trusted."""
 
 
 class Epochs(Protocol):

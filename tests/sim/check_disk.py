@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from coord.kit.disk import Disk, replace_file
+from coord.kit.disk import Disk, File, replace_file
 
 __all__ = ["check_disk"]
 
@@ -120,9 +120,24 @@ async def _check_sync(disk: Disk, folder: str) -> None:
         await file.sync()
     assert scope.cancelled_caught
     await file.sync()  # a cancelled sync leaves the file in order
+    await _check_start_sync(file)
     assert disk.read(f"{folder}/synced") == b"onetwo" + b"." * 20
     file.close()
     with pytest.raises(OSError):
         await file.sync()
     with pytest.raises(OSError):
         file.sync_now()
+
+
+async def _check_start_sync(file: File) -> None:
+    told: list[OSError | None] = []
+    ended = trio.Event()
+
+    def done(error: OSError | None) -> None:
+        told.append(error)
+        ended.set()
+
+    file.start_sync(done)
+    assert not told, "it was told before the call returned"
+    await ended.wait()
+    assert told == [None]

@@ -13,10 +13,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from random import Random
 
 import trio
+
+from coord.kit.disk import SyncDone
 
 __all__ = ["SimDisk", "SimFile"]
 
@@ -195,9 +198,6 @@ class SimFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
         inode.resize(size)
 
-    def begin_sync(self) -> None:
-        pass  # a hint promises nothing
-
     async def sync(self) -> None:
         inode = self._open()
         if self._syncing:
@@ -210,6 +210,19 @@ class SimFile:
             self._settle(inode, *taken)
         finally:
             self._syncing = False
+
+    def start_sync(self, done: SyncDone) -> None:
+        # the context says whose task it is
+        trio.lowlevel.spawn_system_task(self._sync_then, done, context=copy_context())
+
+    async def _sync_then(self, done: SyncDone) -> None:
+        failure = None
+        try:
+            await self.sync()
+        except OSError as error:
+            failure = error
+        if not self._disk.dead:
+            done(failure)
 
     def sync_now(self) -> None:
         inode = self._open()
@@ -238,7 +251,7 @@ class SimDisk:
         self.random = random
         self.faults = faults or Faults()
         self._root = _Folder()
-        self._dead = False
+        self.dead = False
 
     def crash(self) -> SimDisk:
         """The disk that a restart finds. Handles of this one stay usable until `cut_off`."""
@@ -248,7 +261,7 @@ class SimDisk:
 
     def cut_off(self) -> None:
         """Every later call on this disk or its files fails: the machine is gone, whatever its tasks still try."""
-        self._dead = True
+        self.dead = True
 
     def corrupt(self, path: str, offset: int, xor: int = 0xFF) -> None:
         """Flips bits of one byte, on the platter and in the cache: bit rot."""
@@ -258,7 +271,7 @@ class SimDisk:
             inode.durable[offset] ^= xor
 
     def check(self) -> None:
-        if self._dead:
+        if self.dead:
             raise OSError(errno.EIO, "the machine is gone")
 
     def room(self, growth: int, wanted: int) -> int:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from coord.cli.dump import dump_command
 from coord.kit.posix import PosixDisk
 from coord.store.storage import Storage
-from tests.coord.store.samples import GOLDEN, Author
+from tests.coord.store.samples import GOLDEN, Author, synced
 
 LOG = GOLDEN / "zookeeper_log.100000001"
 SNAPSHOT = GOLDEN / "zookeeper_snapshot.0"
@@ -65,7 +65,7 @@ def test_our_own_files(tmp_path: Path) -> None:
     async def write() -> None:
         storage = Storage(PosixDisk(), str(tmp_path), None, Random(1))
         storage.append([author.session(-5), author.create("/private", b"\xff\xfe", private=True), *author.some(Random(1), 30)])
-        await storage.sync()
+        await synced(storage)
         await storage.snapshot(author.tree.freeze())
 
     trio.run(write)

@@ -184,28 +184,3 @@ def test_a_disk_for_looking_only(tmp_path: Path) -> None:
 def test_wall_time_is_milliseconds_since_the_epoch() -> None:
     """The real wall clock agrees with the operating system's."""
     assert abs(SystemWall().now_ms() - time.time() * 1000) < 1000
-
-
-def test_a_sync_that_was_begun_is_the_callers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begun ahead, one sync of the device serves the caller; what is written behind the beginning takes another."""
-    synced: list[int] = []
-    real = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(fd), real(fd))[1])
-
-    async def run() -> None:
-        file = PosixDisk().open(str(tmp_path / "log"), create=True)
-        file.append(b"one")
-        file.begin_sync()
-        await file.sync()
-        assert len(synced) == 1
-        file.begin_sync()
-        await trio.sleep(0.02)
-        assert len(synced) == 1, "nothing was written"
-        file.append(b"two")
-        file.begin_sync()
-        file.append(b"three")
-        await file.sync()
-        assert len(synced) == 3, "the caller's last write needs a sync that began behind it"
-        file.close()
-
-    trio.run(run)

@@ -68,14 +68,13 @@ class MemoryDisk:
     def append(self, batch: list[Transaction]) -> None:
         self.entries += batch
 
-    def begin_sync(self) -> None:
-        pass  # a hint promises nothing
+    def start_sync(self, done: Callable[[OSError | None], None]) -> None:
+        async def sync() -> None:
+            await trio.sleep(0.001)
+            self.syncs += 1
+            done(self.broken)
 
-    async def sync(self) -> None:
-        await trio.sleep(0.001)
-        self.syncs += 1
-        if self.broken is not None:
-            raise self.broken
+        trio.lowlevel.spawn_system_task(sync)
 
     def after(self, zxid: int) -> Iterator[Transaction] | None:
         if not self.keeps_history or not any(entry[0] == zxid for entry in self.entries):

@@ -11,7 +11,7 @@ from coord.store.storage import Storage
 from coord.store.treestream import SNAP_SIGNATURE, encode_tree
 from coord.tree.tree import FUZZY, Tree
 from coord.wire.txns import decode_txn
-from tests.coord.store.samples import Author
+from tests.coord.store.samples import Author, synced
 from tests.sim.disk import SimDisk
 
 
@@ -91,7 +91,7 @@ def test_the_doubt_outlives_a_crash() -> None:
         joining.restore()
         await joining.state.save()
         joining.storage.append(joining.later[:6])
-        await joining.storage.sync()
+        await synced(joining.storage)
         again = Storage(joining.disk.crash(), "/data", None, Random(1))
         assert (again.tree.digest_mismatches, again.tree.fuzzy_until) == (0, FUZZY)
         joining.state = State(again, extended_types=False)

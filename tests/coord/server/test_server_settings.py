@@ -19,7 +19,7 @@ from coord.store.storage import Storage, StorageOptions
 from coord.wire.txns import decode_txn
 from coord.zab.application import Role
 from tests.coord.server.harness import Rig, create, on_trio
-from tests.coord.store.samples import Author, sim_disk
+from tests.coord.store.samples import Author, sim_disk, synced
 
 QUOTA_EXCEEDED = -125
 
@@ -77,7 +77,7 @@ def test_writes_that_are_not_forced_to_disk(forced: bool) -> None:
         disk, author = sim_disk(seed), Author()
         storage = Storage(disk, "/data", None, Random(1), StorageOptions(force_sync=forced))
         storage.append([author.session(), author.create("/a")])
-        trio.run(storage.sync)
+        trio.run(synced, storage)
         kept.add(Storage(disk.crash(), "/data", None, Random(1)).last_zxid)
     assert kept == {author.zxid} if forced else 0 in kept
 

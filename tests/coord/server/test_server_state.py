@@ -13,6 +13,7 @@ from coord.wire.codes import OpCode
 from coord.wire.data import OPEN_ACL_UNSAFE
 from coord.wire.txns import CreateTxn, TxnHeader, encode_txn
 from coord.zab.application import Transaction
+from tests.coord.store.samples import synced
 from tests.sim.disk import SimDisk
 
 FIRST = 1 << 32
@@ -62,7 +63,7 @@ def test_a_snapshot_is_written_when_it_is_due() -> None:
             await trio.sleep(1)
             assert kept.snapshots() == ["snapshot.0", f"snapshot.{FIRST + 20:x}"]
             assert kept.state.snapshots == 1
-            await kept.storage.sync()
+            await synced(kept.storage)
             nursery.cancel_scope.cancel()
         again = Storage(kept.disk.crash(), "/data", None, Random(1), kept.options)
         assert again.tree.digest == kept.state.tree.digest

@@ -8,7 +8,10 @@ from pathlib import Path
 from random import Random
 from struct import Struct
 
+import trio
+
 from coord.kit.disk import Disk
+from coord.store.storage import Storage
 from coord.store.txnlog import TxnLog
 from coord.tree.tree import Tree
 from coord.wire.codes import OpCode
@@ -30,6 +33,21 @@ def sim_disk(seed: int = 1, faults: Faults | None = None) -> SimDisk:
     disk.sync_dir("/")
     disk.sync_dir("/data")
     return disk
+
+
+async def synced(log: Storage | TxnLog) -> None:
+    """Waits for a sync that begins now, and raises what it tells."""
+    ended = trio.Event()
+    results: list[OSError | None] = []
+
+    def done(error: OSError | None) -> None:
+        results.append(error)
+        ended.set()
+
+    log.start_sync(done)
+    await ended.wait()
+    if results[0] is not None:
+        raise results[0]
 
 
 def put_file(disk: Disk, path: str, content: bytes) -> None:

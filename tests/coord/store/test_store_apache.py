@@ -20,7 +20,7 @@ from coord.tree.tree import Tree
 from coord.wire.codes import OpCode
 from coord.wire.data import OPEN_ACL_UNSAFE
 from coord.wire.txns import CreateContainerTxn, CreateTTLTxn
-from tests.coord.store.samples import Author
+from tests.coord.store.samples import Author, synced
 from tests.e2e.local import free_ports
 from tests.e2e.mixed import APACHE, Server, needs_apache
 
@@ -100,12 +100,12 @@ def test_apache_serves_what_we_wrote(tmp_path: Path) -> None:
             author.create("/hidden", b"secret", private=True),
         ])
         storage.append(author.some(Random(1), 50))
-        await storage.sync()
+        await synced(storage)
         await storage.snapshot(author.tree.freeze())
         storage.append(author.some(Random(2), 50))
         storage.log.roll()
         storage.append(author.some(Random(3), 50))
-        await storage.sync()
+        await synced(storage)
 
     trio.run(write)
     newest = max((tmp_path / "version-2").glob("log.*"), key=lambda path: int(path.suffix[1:], 16))
@@ -129,7 +129,7 @@ def test_apache_serves_what_we_compressed(tmp_path: Path, compression: str) -> N
 
     async def write() -> None:
         storage.append(author.some(Random(1), 300))
-        await storage.sync()
+        await synced(storage)
         await storage.snapshot(author.tree.freeze())
 
     trio.run(write)
@@ -163,10 +163,10 @@ def test_we_serve_what_apache_wrote(tmp_path: Path, compression: str) -> None:
 
     async def write() -> None:
         storage.append([author.create("/from-us", b"hello")])
-        await storage.sync()
+        await synced(storage)
         await storage.snapshot(author.tree.freeze())
         storage.append([author.set_data("/from-us", b"again")])
-        await storage.sync()
+        await synced(storage)
 
     trio.run(write)
     with apache(tmp_path) as (server, client):

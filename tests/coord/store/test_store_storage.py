@@ -18,7 +18,7 @@ from coord.store.errors import StoreError
 from coord.store.snapshot import write_snapshot_now
 from coord.store.storage import Storage, StorageOptions
 from coord.tree.tree import Tree
-from tests.coord.store.samples import FOLDER, Author, put_file, sim_disk, state
+from tests.coord.store.samples import FOLDER, Author, put_file, sim_disk, state, synced
 from tests.sim.disk import Faults, SimDisk
 
 Txn = tuple[int, bytes]
@@ -63,7 +63,7 @@ class World:
         self.written += batch
 
     def sync(self) -> None:
-        run(self.storage.sync)
+        run(synced, self.storage)
         self.kept = len(self.written)
         apply(self.storage.tree, self.written)
 
@@ -182,7 +182,7 @@ def test_a_first_start_makes_the_folders_and_the_first_snapshot() -> None:
     storage = opened(disk, "/logs")
     author = Author()
     storage.append([author.session()])
-    run(storage.sync)
+    run(synced, storage)
     survivor = disk.crash()
     assert survivor.names("/data/version-2") == ["snapshot.0"]
     assert survivor.names("/logs/version-2") == ["log.100000001"]
@@ -235,7 +235,7 @@ def test_a_snapshot_is_due_after_half_to_all_of_the_count() -> None:
             storage.append(author.some(Random(count), 1))
             count += 1
         assert 20 <= count <= 41
-        run(storage.sync)
+        run(synced, storage)
         run(storage.snapshot, author.tree.freeze())
         assert not storage.snapshot_due
         storage.append([author.session()])
@@ -253,7 +253,7 @@ def test_history_is_given_while_it_is_shorter_than_a_snapshot() -> None:
     batch = [author.create(f"/n{number}", bytes(2000)) for number in range(1000)]
     storage.append(batch)
     assert storage.after(batch[900][0]) is None  # the only snapshot is tiny
-    run(storage.sync)
+    run(synced, storage)
     run(storage.snapshot, author.tree.freeze())
     more = [author.set_data("/n1", b"x" * 1000) for _ in range(20)]
     storage.append(more)
@@ -276,7 +276,7 @@ def test_a_learner_that_lacks_little_gets_the_log_also_after_a_restart() -> None
     storage.append(batch[:90])
     assert storage.after(batch[69][0]) is None
     assert list(storage.after(batch[70][0]) or ()) == batch[71:90]
-    run(storage.sync)
+    run(synced, storage)
     storage.close()
     again = opened(disk, commit_log_count=20)
     assert again.after(batch[69][0]) is None
@@ -344,7 +344,7 @@ def test_a_crash_in_the_middle_of_an_install_mixes_no_histories() -> None:
     disk = sim_disk()
     storage, author = opened(disk), Author(epoch=1)
     storage.append(author.some(Random(1), 20))
-    run(storage.sync)
+    run(synced, storage)
     leader = Author(epoch=1)
     leader.some(Random(3), 7)
     storage.received(leader.zxid)
@@ -407,7 +407,7 @@ def test_a_slow_disk_is_said(caplog: pytest.LogCaptureFixture) -> None:
     storage = opened(disk)
     storage.append([Author().session()])
     with caplog.at_level(logging.WARNING):
-        run(storage.sync)
+        run(synced, storage)
     assert re.search(rf"syncing the log in {FOLDER} took 1\.5 s", caplog.text)
     assert storage.sync_seconds == pytest.approx(1.5)
 
@@ -420,10 +420,10 @@ def test_on_the_real_disk(tmp_path: object) -> None:
         storage = Storage(PosixDisk(), str(tmp_path), None, Random(1))
         for number in range(5):
             storage.append(author.some(Random(number), 20))
-            await storage.sync()
+            await synced(storage)
         await storage.snapshot(author.tree.freeze())
         storage.append([author.session()])
-        await storage.sync()
+        await synced(storage)
         storage.close()
 
     trio.run(main)

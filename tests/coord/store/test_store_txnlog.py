@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from coord.store.errors import DamagedFileError, StoreError
 from coord.store.logfile import HEADER, HEADER_SIZE, encode_records
 from coord.store.txnlog import PADDING_STEP, TxnLog
-from tests.coord.store.samples import FOLDER, opaque, put_file, sim_disk, started
+from tests.coord.store.samples import FOLDER, opaque, put_file, sim_disk, started, synced
 from tests.sim.disk import Faults, SimDisk
 
 
@@ -24,7 +24,7 @@ def batch_of(start: int, count: int, random: Random | None = None) -> list[tuple
 
 
 def sync(log: TxnLog) -> None:
-    trio.run(log.sync, clock=MockClock(autojump_threshold=0))
+    trio.run(synced, log, clock=MockClock(autojump_threshold=0))
 
 
 def test_what_is_appended_is_read_after_a_restart() -> None:
@@ -270,7 +270,7 @@ def test_append_roll_and_truncate_while_a_sync_runs() -> None:
         log, _ = started(disk)
         log.append([opaque(1), opaque(2)])
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(log.sync)
+            nursery.start_soon(synced, log)
             await trio.sleep(0.5)
             log.append([opaque(3)])
             if verb == "roll":
@@ -281,7 +281,7 @@ def test_append_roll_and_truncate_while_a_sync_runs() -> None:
                 log.truncate(1)
                 log.append([opaque(2, b"another")])
         log.append([opaque(log.last_zxid + 1)])
-        await log.sync()
+        await synced(log)
         names, last = {"roll": (["log.1", "log.5"], 5), "truncate": (["log.1", "log.2"], 3), "": (["log.1"], 4)}[verb]
         assert disk.names(FOLDER) == names
         assert [zxid for zxid, _ in started(disk.crash())[1]] == list(range(1, last + 1))
