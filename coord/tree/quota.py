@@ -82,6 +82,23 @@ class Track:
     def size(self) -> int:
         return self._values.get(_BYTES, -1)
 
+    @property
+    def count_hard(self) -> int:
+        return self._values.get(_COUNT_HARD, -1)
+
+    @property
+    def size_hard(self) -> int:
+        return self._values.get(_BYTES_HARD, -1)
+
+    @classmethod
+    def unlimited(cls) -> Track:
+        """Limits of which none is set, but all are named."""
+        return cls(f"{_COUNT}=-1,{_BYTES}=-1;{_BYTES_HARD}=-1;{_COUNT_HARD}=-1".encode())
+
+    def limit(self, option: str, value: int) -> None:
+        """Sets one limit by zkCli's letter for it: n and b, N and B for the hard ones. -1: no limit."""
+        self._values[{"n": _COUNT, "b": _BYTES, "N": _COUNT_HARD, "B": _BYTES_HARD}[option]] = value
+
     def set(self, count: int, size: int) -> None:
         """Replaces count and bytes; hard limits stay."""
         self._values[_COUNT] = count

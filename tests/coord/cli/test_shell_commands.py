@@ -64,6 +64,24 @@ addWatch -m PERSISTENT {0}/a
 set {0}/a 1
 removewatches {0}/a
 removewatches {0}/zzz
+listquota {0}/a
+delquota {0}/a
+setquota -n 5 {0}/a
+setquota -B 100 {0}/a
+listquota {0}/a
+setquota -n 5 {0}
+setquota -n 5 {0}/a/b
+create {0}/a/b
+setquota -n 5 {0}/a/b
+delete {0}/a/b
+setquota -n 0 {0}/a
+setquota -b -1 {0}/a
+setquota -b 1 /zookeeper/quota
+setquota -b 0 {0}/a
+delquota -b {0}/a
+listquota {0}/a
+delquota {0}/a
+ls -R /zookeeper/quota
 delete {0}
 delete -v 5 {0}/a
 delete -v 1 {0}/a
