@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -16,16 +15,13 @@ from coord.kit.cliutil import fail, reason_of
 from coord.kit.logs import set_up_logging
 from coord.kit.posix import PosixDisk
 from coord.kit.properties import ConfigError
-from coord.kit.serve import serve_until_stopped
+from coord.kit.serve import rest_collector, serve_until_stopped, wake_collector
 from coord.kit.system import system_host
 from coord.kit.tcp import open_network
 
 __all__ = ["server_command"]
 
 log = logging.getLogger(__name__)
-
-COLLECT_AFTER = 50_000
-"""Allocations between two looks of the cycle collector; requests make hardly any cycles, and a look costs a pause."""
 
 
 @click.command("server")
@@ -46,6 +42,7 @@ def server_command(config: str, overrides: tuple[str, ...], log_level: str) -> N
 
     SERVER_PROPERTIES is a configuration file as Apache Kafka reads it.
     """
+    rest_collector()
     try:
         loaded, unknown = _load(os.path.abspath(config), overrides)
         set_up_logging(f"broker-{loaded.broker_id}", log_level)
@@ -74,7 +71,4 @@ def _pair(override: str) -> tuple[str, str]:
 async def _node(config: BrokerConfig) -> None:
     async with open_network() as network, trio.open_nursery() as nursery:
         await nursery.start(run, system_host(network), config)
-        # What the start has built stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER, 20, 100)
+        wake_collector()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +11,7 @@ import trio
 from coord.kit.cliutil import definitions, fail, reason_of
 from coord.kit.logs import set_up_logging
 from coord.kit.posix import PosixDisk
-from coord.kit.serve import serve_until_stopped
+from coord.kit.serve import rest_collector, serve_until_stopped, wake_collector
 from coord.kit.system import system_host
 from coord.kit.tcp import open_network
 from coord.server.config import ServerConfig, read_config
@@ -20,15 +19,10 @@ from coord.server.node import run
 
 __all__ = ["serve"]
 
-COLLECTOR = (5_000, 4, 1_000_000_000)
-"""When the cycle collector looks at what is new, at what has survived that, and at everything: a look takes most of a
-microsecond for each object, so 4 ms, 15 ms, and never. A tree of a million nodes would be a pause of 700 ms. Connections
-and sessions leave no cycles behind."""
-
 
 def serve(path: str, options: Sequence[str], level: str) -> None:
     """Runs the server of the configuration file `path`; returns when it was stopped, exits otherwise."""
-    gc.disable()  # until recovery is done: it only builds
+    rest_collector()
     try:
         config = read_config(PosixDisk(), os.path.abspath(path), definitions(options))
         set_up_logging(f"coord-{config.server_id}" if config.ensemble is not None else "coord", level)
@@ -41,7 +35,4 @@ def serve(path: str, options: Sequence[str], level: str) -> None:
 async def _node(config: ServerConfig, stopping: trio.Event) -> None:
     async with open_network() as network, trio.open_nursery() as nursery:
         await nursery.start(partial(run, stopping=stopping), system_host(network), config)
-        # What recovery has built stays: the collector need not look at it again and again.
-        gc.freeze()
-        gc.set_threshold(*COLLECTOR)
-        gc.enable()
+        wake_collector()

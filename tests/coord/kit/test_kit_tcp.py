@@ -71,12 +71,12 @@ async def stream_to(port: int) -> trio.SocketStream:
 
 
 async def read_exactly(stream: trio.SocketStream, count: int) -> bytes:
-    got = b""
+    got = bytearray()
     while len(got) < count:
         more = await stream.receive_some(65536)
         assert more, f"ended after {len(got)} of {count} bytes"
         got += more
-    return got
+    return bytes(got)
 
 
 async def until(condition: Callable[[], object]) -> None:
