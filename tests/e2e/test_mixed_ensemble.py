@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NodeExistsError
+from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, KazooException, NodeExistsError
 
 from tests.e2e.mixed import APACHE, OURS, MixedEnsemble, Server, needs_apache
 from tests.e2e.raw import RawClient, text
@@ -120,6 +120,9 @@ def test_an_observer_of_the_other_kind(folder: Path, kinds: tuple[str, ...]) -> 
 class Writer(threading.Thread):
     """Writes numbered nodes and remembers those that were acknowledged; a lost connection is its only excuse."""
 
+    calm = threading.Event()
+    """Set: nobody writes for a while."""
+
     def __init__(self, hosts: str, name: str) -> None:
         super().__init__(daemon=True)
         self.hosts, self.root = hosts, f"/{name}"
@@ -133,12 +136,16 @@ class Writer(threading.Thread):
         client.retry(client.ensure_path, self.root)
         number = 0
         while not self.stopping.is_set():
+            if self.calm.is_set():
+                time.sleep(0.01)
+                continue
             try:
                 client.create(f"{self.root}/{number}", b"x" * 50)
                 self.acknowledged.append(number)
+            except (ConnectionLoss, ConnectionClosedError):
+                time.sleep(0.05)
             except KazooException as error:
-                if type(error).__name__ not in ("ConnectionLoss", "SessionExpiredError", "ConnectionClosedError", "NodeExistsError"):
-                    self.failures.append(error)
+                self.failures.append(error)
                 time.sleep(0.05)
             number += 1
         client.stop()
@@ -164,9 +171,14 @@ def test_a_rolling_replacement_there_and_back(folder: Path) -> None:
         for kind in (OURS, APACHE):
             for server in ensemble.servers:
                 server.stop()
-                time.sleep(0.3)
+                ensemble.await_serving()
+                # Apache's learner under Apache's leader may break when writes are under way while it joins
+                # (ZOOKEEPER-4394), and then counts digest mismatches of its own making
+                if kind == APACHE and ensemble.leader().kind == APACHE:
+                    Writer.calm.set()
                 server.start(kind)
                 ensemble.await_serving()
+                Writer.calm.clear()
                 time.sleep(0.5)
                 ensemble.assert_digests_agree()
         for writer in writers:
@@ -175,6 +187,7 @@ def test_a_rolling_replacement_there_and_back(folder: Path) -> None:
             assert not writer.failures, writer.failures[:3]
         _check(ensemble, writers)
     finally:
+        Writer.calm.clear()
         for writer in writers:
             writer.stopping.set()
         ensemble.close()
