@@ -12,8 +12,15 @@ import click
 
 __all__ = ["main", "zk_cli", "zk_server"]
 
-LAZY = {"dump": ("coord.cli.dump", "dump_command"), "shell": ("coord.cli.shell", "shell_command")}
+LAZY = {
+    "dump": ("coord.cli.dump", "dump_command"),
+    "shell": ("coord.cli.shell", "shell_command"),
+    "status": ("coord.cli.status", "status_command"),
+}
 """name -> (module, attribute) of commands that live in modules of their own."""
+
+NOT_OURS = ("stop", "restart", "upgrade", "print-cmd", "version")
+"""Words of zkServer.sh's that belong to a server in the background, or to Java."""
 
 
 class _Commands(click.Group):
@@ -53,11 +60,20 @@ def server(config: str, options: tuple[str, ...], log_level: str) -> None:
 
 
 def zk_server() -> None:
-    """zkServer [start-foreground] [ZOO_CFG]: `coord server`, by the words of zkServer.sh."""
+    """zkServer [start-foreground|status] [ZOO_CFG]: `coord server` and `coord status`, by the words of zkServer.sh."""
     words = sys.argv[1:]
-    if words and words[0] in ("start-foreground", "start"):
+    command = "server"
+    if words and words[0] in ("start-foreground", "start", "status"):
+        command = "status" if words[0] == "status" else "server"
         words = words[1:]
-    main(["server", *(words or ["zoo.cfg"])], prog_name="coord")
+    elif words and words[0] in NOT_OURS:
+        click.echo(
+            f"zkServer: no {words[0]} here: a server runs in the foreground, from `zkServer start-foreground ZOO_CFG`; "
+            "Ctrl-C or SIGTERM stops it, and `zkServer status ZOO_CFG` tells how it is",
+            err=True,
+        )
+        sys.exit(2)
+    main([command, *(words or ["zoo.cfg"])], prog_name="coord")
 
 
 def zk_cli() -> None:

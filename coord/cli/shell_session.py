@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import trio
 
 from coord.client import (
@@ -167,7 +169,7 @@ class ShellSession:
         """Runs a command; returns an exit code: 0 done, 1 it failed, 2 it was not given as it must be."""
         command = COMMANDS.get(words[0])
         if command is None:
-            self.output.error(f"Command not found: {words[0]} (help lists the commands)")
+            self.output.error(f"Command not found: {words[0]} ({_meant(words[0])}help lists the commands)")
             return EXIT_USAGE
         try:
             parsed = parse(words[1:], command.flags, command.valued)
@@ -188,3 +190,10 @@ class ShellSession:
     def number(self) -> int:
         """The number of the next line."""
         return self._count
+
+
+def _meant(word: str) -> str:
+    """A question after the command that looks most like the word, if one does."""
+    names = {name.lower(): name for name in COMMANDS}
+    close = get_close_matches(word.lower(), names, n=1)
+    return f"{names[close[0]]}? " if close else ""

@@ -153,7 +153,9 @@ def test_one_shot(server: str) -> None:
     result = shell(server, "get")
     assert (result.exit_code, result.stderr) == (2, "get [-s] [-w] path\n")
     result = shell(server, "gett", "/one")
-    assert (result.exit_code, result.stderr.split(" (")[0]) == (2, "Command not found: gett")
+    assert (result.exit_code, result.stderr) == (2, "Command not found: gett (get? help lists the commands)\n")
+    assert shell(server, "getacl", "/one").stderr == "Command not found: getacl (getAcl? help lists the commands)\n"
+    assert shell(server, "zzz").stderr == "Command not found: zzz (help lists the commands)\n"
     assert shell(server, "exists", "/one").exit_code == 0
     assert shell(server, "exists", "/none").exit_code == 1
     assert shell(server, "delete", "/one", "-v", "7").exit_code == 1

@@ -140,6 +140,6 @@ def test_completion(server: str) -> None:
         server, "del", "cre", "create -", "ls /comp/", "ls -s /comp/a", "ls /comp/alpha", "get ", "addauth /",
         "bogus /", "ls /none/",
     ) == [
-        ["delete", "deleteall"], ["create "], ["-s", "-e", "-c", "-t"], ["/comp/alpha", "/comp/beta"], ["/comp/alpha"],
+        ["delete", "deleteall", "delquota"], ["create "], ["-s", "-e", "-c", "-t"], ["/comp/alpha", "/comp/beta"], ["/comp/alpha"],
         ["/comp/alpha/x"], ["/"], [], [], [],
     ]  # fmt: skip
