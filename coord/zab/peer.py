@@ -191,6 +191,7 @@ class Peer:
         if served:
             out.became.append((Role.LOOKING, self.ledger.current_epoch))
             out.syncs_done = 0  # who asked in the old role hears of its end, and first
+            out.requests.clear()
             self._failures = 0
         else:
             self._failures += 1

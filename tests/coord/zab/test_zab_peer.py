@@ -246,6 +246,18 @@ def test_sessions_and_requests_go_to_the_leader_while_there_is_one() -> None:
     assert out.send == []
 
 
+def test_requests_end_with_the_leadership_that_they_came_to() -> None:
+    """Core seed 17 with pauses: a leader that was stopped reads a request, and finds that it has lost its quorum."""
+    server = leading()
+    request = Received(1, [Packet(PacketType.REQUEST, -1, bytes(16))])
+    assert len(server.handle([request], 0.0).requests) == 1
+
+    out = server.handle([request, LinkClosed(1, "reset")], 0.1)
+
+    assert out.became == [(Role.LOOKING, 1)]
+    assert out.requests == []
+
+
 def test_a_sync_on_the_leader_is_answered_there() -> None:
     """The quorum is asked before `handle` returns, once for all, and its answer ends the syncs."""
     server = leading()
