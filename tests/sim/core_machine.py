@@ -4,7 +4,8 @@ transactions, and the driver's duties carried out on both."""
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from math import inf
 from operator import itemgetter
 from random import Random
@@ -130,6 +131,9 @@ class Server:
         """Client writes of this server without a reply."""
         self.syncs: list[int] = []
         """The last zxid acknowledged anywhere, in whatever epoch, when each outstanding sync was asked."""
+        self.paused = False
+        self._held: dict[object, list[Callable[[], None]]] = {}
+        """What came while it was paused, by where it came from."""
         self._inbox: list[Event] = []
         self._busy = False
         self._syncing = False
@@ -138,6 +142,8 @@ class Server:
         self._generation = 0
         self._alarm_at = inf
         self._unread: dict[int, bytes] = {}
+        self._closed: set[int] = set()
+        """Links that this server has closed: what they brought before, and it had not read, counts no more."""
         self._cuts: dict[int, Snapshot] = {}
         ledger = Ledger(disk.accepted, disk.current, zxid, recent_max=world.options.recent_max)
         random = Random(f"{world.seed}/{sid}/{world.now}")
@@ -171,10 +177,30 @@ class Server:
         self.alive = False
         self.disk.crash(self.world.random)
 
+    def reach(self, source: object, action: Callable[[], None]) -> None:
+        """The kernel has something for the process: it sees it now, or when it goes on."""
+        if self.paused:
+            self._held.setdefault(source, []).append(action)
+        else:
+            action()
+
+    def go_on(self) -> None:
+        """SIGCONT: it finds what has come from one side after the other, in no order of time between them."""
+        self.paused = False
+        held, self._held = list(self._held.values()), {}
+        if self.world.random.random() < 0.7 and self.role is not Role.LOOKING:
+            held.append([self.sync])
+        self.world.random.shuffle(held)
+        for action in chain.from_iterable(held):
+            if self.alive:
+                action()
+
     # the network's side
 
     def bytes_arrived(self, link: int, data: bytes) -> None:
         """Packets, or parts of packets."""
+        if link in self._closed:
+            return
         data = self._unread.pop(link, b"") + data
         messages, taken = parse(data)
         if taken < len(data):
@@ -186,6 +212,8 @@ class Server:
 
     def body_arrived(self, link: int, snapshot: Snapshot) -> None:
         """The body of a SNAP, read whole."""
+        if link in self._closed:
+            return
         self.applied = list(snapshot[1])
         self.last_zxid = snapshot[0]
         self.tell(Restored(link, snapshot[0]))
@@ -286,11 +314,12 @@ class Server:
             world.network.notify(self.sid, sid, note)
         for link, _reason in out.close:
             self._unread.pop(link, None)
+            self._closed.add(link)
             world.network.close(self, link)
         for link in out.freeze:
-            world.after(world.options.delay(world.random), lambda link=link: self._freeze(link))
+            self._later(world.options.delay(world.random), lambda link=link: self._freeze(link))
         if out.save:
-            world.after(world.options.save_delay(world.random), self._saved)
+            self._later(world.options.save_delay(world.random), self._saved)
         if out.listen is not None:
             self.listening = out.listen
         if out.disconnect:
@@ -331,7 +360,11 @@ class Server:
         self._syncing = True
         count, generation, zxid = len(self.disk.log), self._generation, self.disk.log[-1][0]
         self._purged = 0
-        self.world.after(self.world.options.sync_delay(self.world.random), lambda: self._synced(count, zxid, generation))
+        delay = self.world.options.sync_delay(self.world.random)
+        self._later(delay, lambda: self._synced(count, zxid, generation))
+
+    def _later(self, delay: float, action: Callable[[], None]) -> None:
+        self.world.after(delay, lambda: self.reach("disk", action))
 
     def _synced(self, count: int, zxid: int, generation: int) -> None:
         if not self.alive or generation != self._generation:
@@ -361,7 +394,7 @@ class Server:
         """Deadlines mostly move on with every message: an alarm that comes too early is set anew when it rings."""
         if deadline < self._alarm_at:
             self._alarm_at = deadline
-            self.world.at(deadline, lambda: self._alarm(deadline))
+            self.world.at(deadline, lambda: self.reach("clock", lambda: self._alarm(deadline)))
 
     def _alarm(self, due: float) -> None:
         if not self.alive or self._alarm_at != due:

@@ -7,6 +7,7 @@ meanwhile. A crash closes streams, or, as when the machine itself dies, says not
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from coord.wire.election import Notification
@@ -64,7 +65,7 @@ class Network:
             return
         target = self.world.servers.get(leader)
         reachable = target is not None and target.alive and target.listening
-        if not reachable or self.blocked & {(server.sid, leader), (leader, server.sid)}:
+        if server.paused or not reachable or self.blocked & {(server.sid, leader), (leader, server.sid)}:
             self.world.after(RETRY, lambda: self._attempt(server, leader))
             return
         assert target is not None
@@ -74,7 +75,7 @@ class Network:
         there.peer, back.peer = back, there
         self._outgoing[server, back.link] = there
         self._outgoing[target, there.link] = back
-        target.tell(LinkOpened(there.link))
+        target.reach(there.link, lambda: target.tell(LinkOpened(there.link)))
         server.tell(Connected(back.link))
 
     def is_open(self, server: Server, link: int) -> bool:
@@ -118,8 +119,8 @@ class Network:
                     self._outgoing.pop((end.source, end.peer.link), None)
                     end.items.clear()
                     end.closed = True
-                server.link_closed(link, "reset")
-                pipe.target.link_closed(pipe.link, "reset")
+                server.reach(link, partial(server.link_closed, link, "reset"))
+                pipe.target.reach(pipe.link, partial(pipe.target.link_closed, pipe.link, "reset"))
 
     def _push(self, server: Server, link: int, item: object) -> None:
         pipe = self._outgoing.get((server, link))
@@ -141,12 +142,13 @@ class Network:
         if item is _CLOSE:
             pipe.closed = True
             self._outgoing.pop((pipe.target, pipe.link), None)
-            pipe.target.link_closed(pipe.link, "closed by the other side")
+            pipe.target.reach(pipe.link, lambda: pipe.target.link_closed(pipe.link, "closed by the other side"))
             return
-        if isinstance(item, bytes):
-            pipe.target.bytes_arrived(pipe.link, item)
+        take = pipe.target.bytes_arrived if isinstance(item, bytes) else pipe.target.body_arrived
+        if pipe.target.paused:
+            pipe.target.reach(pipe.link, lambda: take(pipe.link, item))  # type: ignore[arg-type]
         else:
-            pipe.target.body_arrived(pipe.link, item)  # type: ignore[arg-type]
+            take(pipe.link, item)  # type: ignore[arg-type]
         pipe.items.popleft()
         if pipe.items and not pipe.closed:
             self.world.after(self.world.options.delay(self.world.random) / 4, lambda: self._flow(pipe))
@@ -177,4 +179,4 @@ class Network:
     def _vote(self, source: int, target: int, note: Notification) -> None:
         server = self.world.servers.get(target)
         if server is not None and server.alive and (source, target) not in self.blocked:
-            server.tell(Notified(source, note))
+            server.reach("votes", lambda: server.tell(Notified(source, note)))

@@ -24,11 +24,11 @@ from tests.sim.core_network import Network
 __all__ = ["KINDS", "NotConverged", "Options", "World", "simulate"]
 
 TRACE_MAX = 300
-KINDS = ("crash", "cut", "reset", "slow disk")
+KINDS = ("crash", "cut", "reset", "slow disk", "pause")
 """The faults that may strike."""
-SHARES = (0.8, 0.8, 0.3, 0.3)
+SHARES = (0.8, 0.8, 0.3, 0.3, 0.4)
 """In which share of the worlds each does."""
-VERBS = {"crash": ("crash", "start", "start"), "cut": ("cut", "repair"), "reset": ("reset",), "slow disk": ()}
+VERBS = {"crash": ("crash", "start", "start"), "cut": ("cut", "repair"), "reset": ("reset",), "slow disk": (), "pause": ("pause", "pause")}
 
 
 class NotConverged(AssertionError):
@@ -125,7 +125,8 @@ class World:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         self._writes = 0
-        self._isolated: list[tuple[int, int]] = []
+        self.lull_until = 0.0
+        """Before this clients only sync."""
 
     # the queue
 
@@ -194,6 +195,36 @@ class World:
         self.trace(f"cut {kind}: {sorted(pairs)}")
         self.network.blocked = pairs
 
+    def pause(self, sid: int) -> None:
+        """Stops a server's process for a while. Half of them are cut off before the others leave them, and do not know;
+        until then nobody writes, so that a leader that goes on has no proposal that a sync would wait for."""
+        server = self.servers[sid]
+        if server.paused:
+            return
+        limit = self.options.timing.sync_timeout
+        seconds = limit * self.random.choice((0.3, 1.3, 2.0, 4.0))
+        self.trace(f"{sid} is paused for {seconds:.2f} s")
+        server.paused = True
+        self.after(seconds, lambda: self.go_on(server))
+        if self.random.random() < 0.5:
+            cut_after = limit * self.random.uniform(0.1, 0.9)
+            self.lull_until = self.now + cut_after
+            self.after(cut_after, lambda: self._cut_off(server))
+
+    def go_on(self, server: Server) -> None:
+        """The process goes on."""
+        if server.alive and server.paused:
+            self.trace(f"{server.sid} goes on")
+            server.go_on()
+
+    def _cut_off(self, server: Server) -> None:
+        if server.paused and not self.quiet:
+            self.trace(f"{server.sid} is cut off")
+            others = [sid for sid in self.disks if sid != server.sid]
+            self.network.blocked = {
+                *self.network.blocked, *((sid, server.sid) for sid in others), *((server.sid, sid) for sid in others)
+            }  # fmt: skip
+
     def _victim(self, sids: list[int]) -> int:
         """Any of them, and rather often the leader, whose fall is what matters most."""
         leaders = [sid for sid in sids if sid in self.servers and self.servers[sid].role is Role.LEADING]
@@ -219,6 +250,8 @@ class World:
                 self.network.repaired()
             case "repair":
                 self.repair()
+            case "pause" if self.servers:
+                self.pause(self._victim(sorted(self.servers)))
             case "reset":
                 self.network.reset(self.random.choice((0.2, 0.5, 1.0)))
         self.after(self.random.expovariate(1 / self.options.fault_every), self._fault)
@@ -233,11 +266,11 @@ class World:
 
     def write(self) -> None:
         """A few writes or a sync at a server that serves, and now and then a snapshot of it."""
-        serving = [server for _, server in sorted(self.servers.items()) if server.role is not Role.LOOKING]
+        serving = [server for _, server in sorted(self.servers.items()) if server.role is not Role.LOOKING and not server.paused]
         if not serving:
             return
         server = self.random.choice(serving)
-        if self.random.random() < 0.1:
+        if self.random.random() < 0.1 or self.now < self.lull_until:
             server.sync()
             return
         if self.random.random() < 0.02:
@@ -250,7 +283,7 @@ class World:
         if self.quiet or not self.options.reconfigure_every:
             return
         for _, server in sorted(self.servers.items()):
-            if server.role is Role.LEADING:
+            if server.role is Role.LEADING and not server.paused:
                 server.reconfigure(self._another_ensemble(server.membership.committed))
         self.after(self.random.expovariate(1 / self.options.reconfigure_every), self._reconfigure)
 
@@ -284,6 +317,8 @@ class World:
         self.quiet = True
         self.options = replace(self.options, faults=())
         self.repair()
+        for server in list(self.servers.values()):
+            self.go_on(server)
         for sid in sorted(self.disks.keys() - self.servers.keys()):
             self.start(sid)
         self.run_until(self.now + 50 * self.options.disk_max)  # syncs that were slow may still be

@@ -127,6 +127,13 @@ MUTATIONS = (
         "--world trio --count 20 --nodes 3 --faults lag,reset",
     ),
     Mutation(
+        "sync answered without a quorum",
+        "coord/zab/syncs.py",
+        "waiting[0][0] <= self._ledger.delivered and waiting[0][1] <= confirmed",
+        "waiting[0][0] <= self._ledger.delivered",
+        "--world core --count 300 --faults pause",
+    ),
+    Mutation(
         "read before the session's own writes",
         "coord/server/connection.py",
         "if op in LOCAL and not waiting:",

@@ -17,6 +17,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from random import Random
 
 import trio
@@ -71,12 +72,12 @@ class _Pipe:
     def _arrive(self) -> None:
         if not self.items:
             return
-        if self.path in self.cables.blocked:
+        arrived = min(trio.current_time(), self.cables.blocked.get(self.path, inf))
+        if self.items[0][0] > arrived:
             self.held = True
             self.cables.holding[self] = None
             return
-        _, data = self.items.popleft()
-        self.bytes -= len(data)
+        data = self._take(arrived)
         if len(data) > 1 and self.cables.random.random() < self.cables.split:
             cut = self.cables.random.randrange(1, len(data))
             self.items.appendleft((trio.current_time() + self.cables.delay(self.path), data[cut:]))
@@ -85,6 +86,17 @@ class _Pipe:
         if self.items:
             self._schedule(max(self.items[0][0], trio.current_time()))
         self.target.arrived(data)
+
+    def _take(self, until: float) -> bytes:
+        """What has come by then, in one piece: more than one item where the machine was busy, or stopped."""
+        data = self.items.popleft()[1]
+        if data is not _END:
+            more = [data]
+            while self.items and self.items[0][0] <= until and self.items[0][1] is not _END:
+                more.append(self.items.popleft()[1])
+            data = b"".join(more) if len(more) > 1 else data
+        self.bytes -= len(data)
+        return data
 
     def release(self) -> None:
         self.held = False
@@ -345,7 +357,7 @@ class SimNetwork:
         with trio.move_on_after(timeout):
             while True:
                 await trio.sleep(cables.delay(there) + cables.delay(back))
-                if not cables.blocked & {there, back} and host in cables.networks:
+                if not cables.blocked.keys() & {there, back} and host in cables.networks:
                     break
                 await trio.sleep(SYN_SECONDS)
             server = cables.networks[host]
@@ -402,7 +414,8 @@ class Cables:
     """What lies between the machines.
 
     latency: seconds from one machine to another, drawn between these. split: the share of arrivals cut in two.
-    slow: directions with their own factor on the latency. blocked: directions that are cut, as (from, to).
+    slow: directions with their own factor on the latency. blocked: directions that are cut, as (from, to), and
+    since when: what came before is in the kernel of a machine that was stopped.
     networks: the machines that have power; one whose process is dead refuses connections.
     """
 
@@ -411,7 +424,7 @@ class Cables:
         self.latency = latency
         self.split = split
         self.slow: dict[tuple[str, str], float] = {}
-        self.blocked: set[tuple[str, str]] = set()
+        self.blocked: dict[tuple[str, str], float] = {}
         self.holding: dict[_Pipe, None] = {}
         self.networks: dict[str, SimNetwork] = {}
         self.complain: Callable[[str, Exception], None] = _complain
@@ -457,11 +470,17 @@ class Cables:
 
     def cut(self, directions: set[tuple[str, str]]) -> None:
         """Cuts these directions and no others: what was cut before is repaired."""
-        self.blocked = set(directions)
+        now = trio.current_time()
+        self.blocked = {path: self.blocked.get(path, now) for path in sorted(directions)}
         for pipe in list(self.holding):
             if pipe.path not in self.blocked:
                 del self.holding[pipe]
                 pipe.release()
+        for transport, other in list(self._orphans.items()):
+            path = (other, transport.network.name)
+            if path not in self.blocked and other in self.networks:  # what it sends next is answered by a reset
+                del self._orphans[transport]
+                self.reset(transport, path)
 
     def reset_connections(self, share: float, names: set[str]) -> None:
         """Tears some of the connections that stand and begin at these machines; both ends hear of it."""

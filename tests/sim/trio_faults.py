@@ -58,14 +58,29 @@ class Faults:
 
     async def _pause(self) -> None:
         """A process is stopped, most often the leader's, for a moment or for longer than the others wait for it."""
-        machine = self._leader() if self.random.random() < 0.6 else self._victim()
+        machine = self._leader() if self.random.random() < 0.7 else self._victim()
         if machine is not None and not machine.paused:
             limit = self.world.options.tick_ms / 1000 * self.world.options.sync_limit
+            seconds = cut_after = limit * self.random.choice((0.3, 1.5, 2.0, 2.5, 3.0))
+            if self.random.random() < 0.6:
+                cut_after = min(seconds, limit * self.random.uniform(0.05, 0.5))
+                self.world.clients.lull_until = trio.current_time() + 0.2 + cut_after
+                await trio.sleep(0.2)
+                if not machine.up or machine.paused:
+                    return
             machine.pause()
-            self.world.nursery.start_soon(self._goes_on, machine, machine.lives, limit * self.random.choice((0.3, 1.2, 2.5, 4.0)))
+            self.world.nursery.start_soon(self._paused, machine, machine.lives, cut_after, seconds)
 
-    async def _goes_on(self, machine: Machine, life: int, seconds: float) -> None:
-        await trio.sleep(seconds)
+    async def _paused(self, machine: Machine, life: int, cut_after: float, seconds: float) -> None:
+        """If the cut comes before it goes on it finds what the others sent last, and not that they have left it. As nobody
+        wrote meanwhile, nothing keeps it from answering a sync but the quorum that it has to ask."""
+        await trio.sleep(cut_after)
+        if cut_after < seconds and machine.paused and machine.lives == life:
+            names = [other.name for other in self.world.machines if other is not machine]
+            pairs = {(a, b) for name in names for a, b in ((name, machine.name), (machine.name, name))}
+            self.world.trace(f"cut {machine.name} off from the other servers")
+            self.world.cables.cut({*self.world.cables.blocked, *pairs})
+            await trio.sleep(seconds - cut_after)
         if machine.lives == life:
             machine.go_on()
 

@@ -50,6 +50,8 @@ class Options:
     fault_every: float = 1.5
     faults: tuple[str, ...] = KINDS
     clients: int = 3
+    readers: int = 0
+    """How many of the clients write nothing."""
     tasks: int = 3
     think: float = 0.08
     session_timeout: float = 2.0
@@ -71,7 +73,8 @@ class Options:
             sync_max=random.choice((0.0005, 0.005, 0.02)),
             fault_every=random.choice((0.2, 0.5, 1.5)),
             faults=tuple(kind for kind in KINDS if random.random() < 0.7) or ("crash",),
-            clients=random.choice((2, 3, 4)),
+            clients=(clients := random.choice((2, 3, 4, 5))),
+            readers=random.choice((0, 1, clients // 2)),
             tasks=random.choice((2, 4)),
             think=random.choice((0.05, 0.1, 0.1)),
             session_timeout=tick_ms / 1000 * random.choice((4, 8, 15)),

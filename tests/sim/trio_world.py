@@ -56,6 +56,7 @@ class TrioWorld:
         self.cables.complain = self._complain
         self.machines: list[Machine] = []
         self.stopper: virtual.Stopper
+        self.clients: Clients
         self.leader = ""
         """The machine that began to lead last, as its log says."""
         self._scope = trio.CancelScope()
@@ -160,9 +161,9 @@ class TrioWorld:
             machine.start()
         async with self._client("10.0.2.1", "first", self.hosts) as client:
             await client.retry(prepare, client)
-        clients = Clients(
+        self.clients = clients = Clients(
             self, self.checkers, self.hosts, Random(f"{self.seed}/clients"), count=options.clients,
-            tasks=options.tasks, think=options.think, session_timeout=options.session_timeout,
+            readers=options.readers, tasks=options.tasks, think=options.think, session_timeout=options.session_timeout,
         )  # fmt: skip
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clients.run)

@@ -43,6 +43,9 @@ HANGS_SECONDS = 120.0
 """No operation takes longer: sessions time out long before."""
 
 
+_Operation = Callable[[Client, Tap, Random, list[str]], Awaitable[None]]
+
+
 class Machines(Protocol):
     """What clients ask of the world."""
 
@@ -70,15 +73,18 @@ class Clients:
 
     def __init__(
         self, world: Machines, listener: object, hosts: str, random: Random, *,
-        count: int, tasks: int, think: float, session_timeout: float,
+        count: int, readers: int, tasks: int, think: float, session_timeout: float,
     ) -> None:  # fmt: skip
         self.calm = False
+        self.lull_until = 0.0
+        """Before this nobody writes."""
         self.operations = 0
         self._world = world
         self._listener = listener
         self._hosts = hosts
         self._random = random
         self._count = count
+        self._readers = readers
         self._tasks = tasks
         self._think = think
         self._session_timeout = session_timeout
@@ -101,17 +107,19 @@ class Clients:
             name = f"10.0.1.{number}"
             tap = self.tap(f"c{number}.{life}")
             random = Random(self._random.getrandbits(64))
-            hosts = self._hosts
+            hosts = self._hosts.split(",")
+            if random.random() < 0.5:  # it knows a few of the servers
+                hosts = random.sample(hosts, random.randint(1, (len(hosts) + 1) // 2))
             client = Client(
-                hosts,
+                ",".join(hosts),
                 session_timeout=self._session_timeout,
                 start_timeout=20.0,
                 connect_stream=self._world.machine(name, tap),
                 random=random,
             )
-            await self._session(client, tap, name, random)
+            await self._session(client, tap, name, random, reads=number <= self._readers)
 
-    async def _session(self, client: Client, tap: Tap, name: str, random: Random) -> None:
+    async def _session(self, client: Client, tap: Tap, name: str, random: Random, *, reads: bool) -> None:
         """One session, for as long as it lasts or pleases."""
         async with trio.open_nursery() as nursery:
             try:
@@ -120,9 +128,10 @@ class Clients:
                 self._world.trace(f"{tap.name}: {error}")
                 return
             with trio.move_on_after(random.expovariate(1 / 20)):
+                operations = self._reading() if reads else self._everything()
                 async with trio.open_nursery() as tasks:
                     for _ in range(self._tasks):
-                        tasks.start_soon(self._task, client, tap, random)
+                        tasks.start_soon(self._task, client, tap, random, operations)
             if random.random() < 0.3 and not self.calm:
                 self._world.trace(f"{tap.name}: the machine is gone")
                 self._world.unplug(name)
@@ -132,15 +141,23 @@ class Clients:
             else:
                 nursery.cancel_scope.cancel()
 
-    async def _task(self, client: Client, tap: Tap, random: Random) -> None:
-        own: list[str] = []
-        operations = [
+    def _everything(self) -> list[_Operation]:
+        return [
             self._create, self._set, self._set, self._set_if, self._delete, self._sync_read, self._sync_read, self._watch,
             self._append, self._append, self._ephemeral, self._own, self._children, self._pair, self._read_pair, self._burst,
         ]  # fmt: skip
+
+    def _reading(self) -> list[_Operation]:
+        """Of sessions that do not write: a leader that is deposed and does not know has no write of theirs to wait for."""
+        return [self._sync_read, self._sync_read, self._sync_read, self._watch, self._own, self._children, self._read_pair]
+
+    async def _task(self, client: Client, tap: Tap, random: Random, operations: list[_Operation]) -> None:
+        own: list[str] = []
         while not self.calm:
             await trio.sleep(random.expovariate(1 / self._think))
             operation = random.choice(operations)
+            if trio.current_time() < self.lull_until and operation not in self._reading():
+                await trio.sleep_until(self.lull_until)
             try:
                 with trio.fail_after(HANGS_SECONDS), trio.CancelScope() as impatience:
                     if random.random() < 0.05:
