@@ -124,7 +124,7 @@ class Clients:
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(client.run)
-            except ConnectionLossError as error:
+            except (ConnectionLossError, SessionExpiredError) as error:  # expired: it was made, and lost at once
                 self._world.trace(f"{tap.name}: {error}")
                 return
             with trio.move_on_after(random.expovariate(1 / 20)):
