@@ -315,6 +315,7 @@ class World:
         self.after(self.options.reconfigure_every, self._reconfigure)
         self.run_until(self.options.seconds)
         self.quiet = True
+        self.lull_until = 0.0
         self.options = replace(self.options, faults=())
         self.repair()
         for server in list(self.servers.values()):
