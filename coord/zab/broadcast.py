@@ -1,8 +1,9 @@
 """Broadcast: proposals to all followers in zxid order, commits when a quorum's synced logs have them, in order.
 
 An acknowledgement speaks for everything before it on its link, so the lowest position that a quorum has reached is
-committed. A new configuration is a proposal too: from its place on a quorum is one of both, the old and the new, and its
-commit says who leads from then on.
+committed. A new configuration is a proposal too: its quorum is one of both, the old and the new, and its commit says who
+leads from then on. Until then nothing is proposed behind it: a server that only the new configuration lets vote would have
+more than all the voters that never heard of it, who could then neither elect it nor lead it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ __all__ = ["Broadcast"]
 class Broadcast:
     """The proposals and commits of one leadership."""
 
-    __slots__ = ("_end", "_following", "_ledger", "_membership", "_reconfiguration", "_syncs", "last_proposed", "successor")
+    __slots__ = (
+        "_end", "_following", "_held", "_ledger", "_membership", "_reconfiguration", "_syncs", "last_proposed", "successor",
+    )  # fmt: skip
 
     def __init__(self, following: Following, membership: Membership, ledger: Ledger, syncs: Syncs) -> None:
         self._following = following
@@ -36,6 +39,8 @@ class Broadcast:
         """The epoch's last zxid is before this."""
         self._reconfiguration = 0
         """The zxid of the new configuration that is on its way."""
+        self._held: list[Transaction] = []
+        """What has a zxid and is to be proposed behind it."""
         self.successor: int | None = None
         """Who leads after this server, because of a new configuration; from then on nothing is proposed or committed."""
 
@@ -53,7 +58,14 @@ class Broadcast:
         """Replicates transactions that follow the last proposed one; False where the epoch has no zxids left for them."""
         if batch[-1][0] >= self._end:
             return False
-        self._configure(batch, out)
+        if self._reconfiguration > self._ledger.delivered:
+            self._held += batch
+            return True
+        if zxid := self._membership.see_proposed(batch, out):
+            self._reconfiguration = zxid
+            self._following.count_voters()
+            self._held = [entry for entry in batch if entry[0] > zxid]
+            batch = [entry for entry in batch if entry[0] <= zxid]
         self._ledger.append(batch, out)
         if self._following.followers:
             data = encode_proposals(batch)
@@ -68,11 +80,10 @@ class Broadcast:
         agreed = self._membership.agreed(self._following.acknowledged(self._ledger.synced))
         if agreed <= self._ledger.delivered:
             return
-        if self._reconfiguration <= self._ledger.delivered or self._reconfiguration > agreed:
-            self._commit(agreed, out)
-        else:
+        if self._ledger.delivered < self._reconfiguration <= agreed:
             self._commit_reconfiguration(out)
-            self.advance(out)  # what follows needs a quorum of the new configuration alone
+        else:
+            self._commit(agreed, out)
         self._syncs.answer(out)
 
     def _commit(self, zxid: int, out: Effects) -> None:
@@ -91,12 +102,6 @@ class Broadcast:
 
     # the ensemble changes
 
-    def _configure(self, batch: list[Transaction], out: Effects) -> None:
-        """Looks for a new configuration among proposals: they need a quorum of it too, itself included."""
-        if zxid := self._membership.see_proposed(batch, out):
-            self._reconfiguration = zxid
-            self._following.count_voters()
-
     def _commit_reconfiguration(self, out: Effects) -> None:
         """The old and the new configuration have agreed: from here on the new one is in force."""
         zxid = self._reconfiguration
@@ -110,6 +115,9 @@ class Broadcast:
         out.send += [(link, activate) for link in self._following.followers]
         out.send += [(link, inform) for link in self._following.observers]
         self._reconfigured(ensemble, designated, out)
+        held, self._held = self._held, []
+        if held and self.successor is None:
+            self.propose(held, out)
 
     def _designated(self, ensemble: Ensemble, zxid: int) -> int:
         followers = [learner for learner in self._following.serving() if not learner.observer]
