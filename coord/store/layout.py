@@ -40,6 +40,11 @@ class Numbered(NamedTuple):
     zxid: int
     name: str
 
+    @property
+    def begins_epoch(self) -> bool:
+        """Whether the zxid is no transaction's: an epoch had been established, and nothing was committed in it yet."""
+        return not self.zxid & 0xFFFFFFFF
+
 
 def joined(folder: str, name: str) -> str:
     """A path below `folder`."""

@@ -211,11 +211,15 @@ class Storage:
     def rewind(self, zxid: int) -> Tree:
         """TRUNC: takes back everything behind `zxid`, durably, and returns the tree of that moment, from disk.
 
+        A snapshot taken at the very beginning of an epoch is old enough for any `zxid` of an earlier one: it holds the
+        history with which that epoch was established, and no later leader has less of it, or can have more from before.
+
         Raises OSError when no snapshot is old enough, or when the log does not hold `zxid`.
         """
         snapshots = snapshots_in(self._disk, self._folder)
-        if not snapshots or snapshots[0].zxid > zxid:
+        if not snapshots or (snapshots[0].zxid > zxid and not snapshots[0].begins_epoch):
             raise StoreError(f"{self._folder} has no snapshot from before 0x{zxid:x}, to which the leader wants us back")
+        zxid = max(zxid, snapshots[0].zxid)
         self._histories += 1
         newer = [name for number, name in reversed(snapshots) if number > zxid]
         remove_durably(self._disk, self._folder, newer)  # first: a start would build on one that has lost its log

@@ -104,6 +104,8 @@ class Disk:
 
     def rewind(self, zxid: int) -> None:
         """`Application.rewind` on disk."""
+        if zxid < (oldest := self.snapshots[0][0]) and not counter_of(oldest):
+            zxid = oldest  # the beginning of an epoch: the same state
         self.snapshots = [snapshot for snapshot in self.snapshots if snapshot[0] <= zxid]
         assert self.snapshots, f"no snapshot left at a rewind to {zxid:#x}"
         self.log = [entry for entry in self.log if entry[0] <= zxid]

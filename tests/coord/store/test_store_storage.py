@@ -401,6 +401,20 @@ def test_a_rewind_that_is_not_possible_says_so() -> None:
         storage.rewind(0x100000003)
 
 
+def test_a_rewind_below_a_snapshot_of_an_epochs_beginning_keeps_it() -> None:
+    """A learner got it from a leader whose proposals were never committed (core seed 1003772, with 3 nodes)."""
+    disk = sim_disk()
+    storage, leader = opened(disk), Author(epoch=1)
+    leader.some(Random(1), 5)
+    leader.tree.last_zxid = 0x200000000
+    expected = state(leader.tree)
+    run(storage.install, leader.tree.freeze())
+    storage.append(Author(epoch=2).some(Random(2), 3))
+    assert state(storage.rewind(0x100000005)) == expected
+    assert disk.names(FOLDER) == ["snapshot.200000000"]
+    assert opened(disk.crash()).last_zxid == 0x200000000
+
+
 def test_a_slow_disk_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """One line for each sync above the limit."""
     disk = sim_disk(faults=Faults(sync_seconds=(1.5, 1.5)))
