@@ -4,7 +4,8 @@ The rule: current <= accepted, and the log holds nothing of an epoch that was no
 something was lost or mixed up, and the server must not vote (zookeeper.md 3.1; Apache refuses with the same words).
 
 A log may be ahead of current: a leader's transactions become durable before its epoch does, and a crash may come between.
-A transaction of an epoch is received behind all that the epoch began with, so the log then has what current stands for.
+A transaction of an epoch is received behind all that the epoch began with, so the log then has what current stands for,
+whatever the file beside it says that was to replace currentEpoch: it may be half written.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Epochs:
         self._disk = disk
         self._folder = folder
         epoch = last_zxid >> 32
-        self._current = self._read_current(epoch)
+        self._current = self._read(CURRENT, epoch)
         self._accepted = self._read(ACCEPTED, max(epoch, self._current))
         if self._accepted < epoch:
             raise StoreError(
@@ -71,16 +72,6 @@ class Epochs:
     def current(self, epoch: int) -> None:
         self._write(CURRENT, epoch)
         self._current = epoch
-
-    def _read_current(self, epoch: int) -> int:
-        current = self._read(CURRENT, epoch)
-        unfinished = joined(self._folder, CURRENT + ".tmp")
-        if current < epoch and self._disk.exists(unfinished):
-            # The server died while it replaced the file, after the leader's history had become durable.
-            current = self._parse(unfinished)
-            log.warning("%s is taken for %s: its replacement was not finished", unfinished, CURRENT)
-            self._write(CURRENT, current)
-        return current
 
     def _read(self, name: str, otherwise: int) -> int:
         path = joined(self._folder, name)

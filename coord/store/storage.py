@@ -208,20 +208,29 @@ class Storage:
         self._history_trusted = True
         self._draw_limits()
 
+    def can_rewind(self, zxid: int) -> bool:
+        """Whether a snapshot is old enough for `rewind`. The empty tree needs none.
+
+        One taken at the very beginning of an epoch is old enough for any `zxid` of an earlier one: it holds the history
+        with which that epoch was established, and no later leader has less of it, or can have more from before.
+        """
+        snapshots = snapshots_in(self._disk, self._folder)
+        return zxid == 0 or (bool(snapshots) and (snapshots[0].zxid <= zxid or snapshots[0].begins_epoch))
+
     def rewind(self, zxid: int) -> Tree:
         """TRUNC: takes back everything behind `zxid`, durably, and returns the tree of that moment, from disk.
 
-        A snapshot taken at the very beginning of an epoch is old enough for any `zxid` of an earlier one: it holds the
-        history with which that epoch was established, and no later leader has less of it, or can have more from before.
-
-        Raises OSError when no snapshot is old enough, or when the log does not hold `zxid`.
+        Raises OSError when no snapshot is old enough, see `can_rewind`, or when the log does not hold `zxid`.
         """
-        snapshots = snapshots_in(self._disk, self._folder)
-        if not snapshots or (snapshots[0].zxid > zxid and not snapshots[0].begins_epoch):
+        if not self.can_rewind(zxid):
             raise StoreError(f"{self._folder} has no snapshot from before 0x{zxid:x}, to which the leader wants us back")
-        zxid = max(zxid, snapshots[0].zxid)
+        snapshots = snapshots_in(self._disk, self._folder)
+        if snapshots and snapshots[0].begins_epoch:
+            zxid = max(zxid, snapshots[0].zxid)
         self._histories += 1
         newer = [name for number, name in reversed(snapshots) if number > zxid]
+        if len(newer) == len(snapshots):
+            self.log.truncate(zxid)  # a log that follows no snapshot at all would count as a loss
         remove_durably(self._disk, self._folder, newer)  # first: a start would build on one that has lost its log
         self.log.truncate(zxid)
         tree = self._recover()

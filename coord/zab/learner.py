@@ -5,7 +5,8 @@ is durable, then currentEpoch, and only then NEWLEADER is acknowledged; a propos
 
 Before UPTODATE nothing is delivered: a leader that fails while it synchronises leaves behind only a log, which the next one
 may cut back. A snapshot that replaced the state is saved before anything is logged behind it, else a crash would leave a
-log with a hole.
+log with a hole. Where its leader fails before the epoch is established, the next one may want this server back behind that
+snapshot: TRUNC cannot do it, so the learner comes again with a zxid that nobody has, which every leader answers with SNAP.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ from .effects import Effects
 from .ledger import Ledger
 from .membership import Membership, configurations, parse_configuration
 from .quorums import Ensemble
+from .storage import History
 from .timing import Timing
 from .zxid import counter_of, epoch_of, first_of, show
 
-__all__ = ["CONNECT_TIMEOUT", "UNLOGGED_BYTES_MAX", "Learner", "Phase"]
+__all__ = ["CONNECT_TIMEOUT", "NOBODYS_ZXID", "UNLOGGED_BYTES_MAX", "Learner", "Phase"]
 
 CONNECT_TIMEOUT = 1.0
 """Seconds to reach the leader that the election named; it opens its port at the end of its own election."""
 REPLY_SECONDS = 0.01
 """Between a new configuration that makes this server leave its leader and that: the replies are out by then."""
+NOBODYS_ZXID = 1
+"""Of epoch 0, in which no transaction was ever made."""
 UNLOGGED_BYTES_MAX = 256 * 1024 * 1024
 """Proposals that may arrive while a snapshot is being saved; beyond it the leader is left, to begin anew."""
 
@@ -72,7 +76,15 @@ class Learner:
     """One server under one leader, from its election to the moment `lost` says why it is over."""
 
     def __init__(
-        self, sid: int, leader: int, membership: Membership, ledger: Ledger, timing: Timing, now: float, out: Effects
+        self,
+        sid: int,
+        leader: int,
+        membership: Membership,
+        ledger: Ledger,
+        history: History,
+        timing: Timing,
+        now: float,
+        out: Effects,
     ) -> None:
         self.sid = sid
         self.leader = leader
@@ -80,6 +92,7 @@ class Learner:
         """FOLLOWING or OBSERVING."""
         self.membership = membership
         self.ledger = ledger
+        self.history = history
         self.timing = timing
         self.lost: str | None = None
         self.link = -1
@@ -232,7 +245,9 @@ class Learner:
         self.epoch = epoch
         self._enter(Phase.PROMISED, now)
         data = (current & 0xFFFFFFFF).to_bytes(4, "big")
-        out.send.append((self.link, encode_packet(PacketType.ACKEPOCH, ledger.logged, data)))
+        # this leader compared the true zxid with its own before, when it answered with TRUNC
+        last_zxid = NOBODYS_ZXID if ledger.stranded == epoch else ledger.logged
+        out.send.append((self.link, encode_packet(PacketType.ACKEPOCH, last_zxid, data)))
 
     def _diff(self, packet: Packet, now: float, out: Effects) -> None:
         """All that this server has logged belongs to the leader's history."""
@@ -242,9 +257,12 @@ class Learner:
     def _trunc(self, packet: Packet, now: float, out: Effects) -> None:
         if packet.zxid > self.ledger.logged:
             raise JuteError(f"TRUNC to {show(packet.zxid)}, and the log ends with {show(self.ledger.logged)}")
+        self._enter(Phase.SYNCING, now)
+        if self.ledger.delivered > packet.zxid and not self.history.can_rewind(packet.zxid):
+            self.ledger.stranded = self.epoch
+            raise JuteError(f"TRUNC to {show(packet.zxid)}, and no snapshot is that old: it will be asked for its own")
         self.ledger.rewind(packet.zxid, out)
         self._committed = packet.zxid
-        self._enter(Phase.SYNCING, now)
 
     def _snap(self, packet: Packet, now: float, out: Effects) -> None:
         self._enter(Phase.RESTORING, now)

@@ -23,7 +23,9 @@ RECENT_MAX = 500
 class Ledger:
     """The durable state of one server and its shadow in memory."""
 
-    __slots__ = ("accepted_epoch", "current_epoch", "delivered", "highest_promise", "logged", "pending", "recent", "synced")
+    __slots__ = (
+        "accepted_epoch", "current_epoch", "delivered", "highest_promise", "logged", "pending", "recent", "stranded", "synced",
+    )  # fmt: skip
 
     def __init__(
         self, accepted_epoch: int, current_epoch: int, last_zxid: int, *, recent_max: int = RECENT_MAX
@@ -42,6 +44,8 @@ class Ledger:
         self.delivered = last_zxid
         self.pending: deque[Transaction] = deque()
         self.recent: deque[Transaction] = deque(maxlen=recent_max)
+        self.stranded = 0
+        """The epoch whose leader wants this server back to where no snapshot reaches; 0: none does."""
 
     def append(self, entries: list[Transaction], out: Effects) -> None:
         """Logs transactions that follow one another."""
@@ -81,6 +85,7 @@ class Ledger:
         """The state came from a leader's snapshot; nothing of the old log counts any more. Not durable before `saved`."""
         self.pending.clear()
         self.recent.clear()
+        self.stranded = 0
         self.delivered = self.logged = zxid
         self.synced = 0
 

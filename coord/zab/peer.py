@@ -175,7 +175,9 @@ class Peer:
             self._leading = Leader(self.sid, self.membership, self.ledger, self.history, self.timing, now, out)
             return
         self._become(self.membership.role(self.sid))
-        self._learning = Learner(self.sid, vote.leader, self.membership, self.ledger, self.timing, now, out)
+        self._learning = Learner(
+            self.sid, vote.leader, self.membership, self.ledger, self.history, self.timing, now, out
+        )
 
     def _look(self, reason: str, now: float, out: Effects) -> None:
         role = self._leading or self._learning

@@ -46,9 +46,13 @@ class Configurations(Protocol):
 
 
 class History(Protocol):
-    """The log on disk as a source for learners that lag further behind than memory reaches."""
+    """What the disk holds of the past: for learners that lag further behind than memory reaches, and for going back."""
 
     def after(self, zxid: int) -> Iterator[Transaction] | None:
         """The transactions that follow `zxid` on disk, without a gap, some of which may not be committed yet. None when
         `zxid` itself is not on disk, or when a snapshot is the cheaper way from there."""
+        ...
+
+    def can_rewind(self, zxid: int) -> bool:
+        """Whether the state as of `zxid` can be made from disk, for `Application.rewind`: a snapshot is old enough."""
         ...

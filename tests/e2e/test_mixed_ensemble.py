@@ -7,11 +7,18 @@ import struct
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
+import trio
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, KazooException, NodeExistsError
 
+from coord.kit.posix import PosixDisk
+from coord.store.storage import Storage
+from coord.wire.codes import OpCode
+from coord.wire.data import OPEN_ACL_UNSAFE
+from coord.wire.txns import CreateTxn, TxnHeader
 from tests.e2e.mixed import APACHE, OURS, MixedEnsemble, Server, needs_apache
 from tests.e2e.raw import RawClient, text
 
@@ -115,6 +122,44 @@ def test_an_observer_of_the_other_kind(folder: Path, kinds: tuple[str, ...]) -> 
         ensemble.assert_digests_agree()
     finally:
         ensemble.close()
+
+
+def test_ours_is_wanted_back_behind_its_only_snapshot(folder: Path) -> None:
+    """Apache's leader says TRUNC, which cannot be done; asked again it sends a snapshot."""
+    ensemble = MixedEnsemble(folder)
+    try:
+        ensemble.start((OURS, APACHE, APACHE))
+        client = client_of(ensemble.servers[1])
+        for number in range(20):
+            client.create(f"/{number}", b"kept")
+        ours = ensemble.servers[0]
+        ours.stop()
+        _strand(str(ours.folder / "data"))
+        ours.start(OURS)
+        ensemble.await_serving()
+        assert "no snapshot is that old" in ours.log()
+        client.create("/20", b"kept")
+        client.stop()
+        client.close()
+        witness = client_of(ours)
+        witness.sync("/")
+        assert sorted(witness.get_children("/"), key=str) == sorted([*map(str, range(21)), "zookeeper"])
+        witness.stop()
+        witness.close()
+        ensemble.assert_digests_agree()
+    finally:
+        ensemble.close()
+
+
+def _strand(folder: str) -> None:
+    """Leaves a folder as a leader of the same epoch might have that died before anybody else heard of its last write: one
+    snapshot, with a node too many."""
+    storage = Storage(PosixDisk(), folder, None, Random(1))
+    tree = storage.tree
+    header = TxnHeader(0, 0, tree.last_zxid + 1000, 0, OpCode.CREATE)
+    tree.apply(header, CreateTxn("/never", b"", OPEN_ACL_UNSAFE, ephemeral=False, parent_cversion=-1))
+    trio.run(storage.install, tree.freeze())
+    storage.close()
 
 
 class Writer(threading.Thread):

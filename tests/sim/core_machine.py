@@ -102,12 +102,17 @@ class Disk:
             return None
         return iter([entry for entry in self.log if entry[0] > zxid])
 
+    def can_rewind(self, zxid: int) -> bool:
+        """`History.can_rewind`."""
+        oldest = self.snapshots[0][0]
+        return zxid == 0 or oldest <= zxid or not counter_of(oldest)
+
     def rewind(self, zxid: int) -> None:
         """`Application.rewind` on disk."""
-        if zxid < (oldest := self.snapshots[0][0]) and not counter_of(oldest):
-            zxid = oldest  # the beginning of an epoch: the same state
-        self.snapshots = [snapshot for snapshot in self.snapshots if snapshot[0] <= zxid]
-        assert self.snapshots, f"no snapshot left at a rewind to {zxid:#x}"
+        assert self.can_rewind(zxid), f"no snapshot left at a rewind to {zxid:#x}"
+        if not counter_of(oldest := self.snapshots[0][0]):
+            zxid = max(zxid, oldest)  # the beginning of an epoch: the same state
+        self.snapshots = [snapshot for snapshot in self.snapshots if snapshot[0] <= zxid] or [(0, ())]
         self.log = [entry for entry in self.log if entry[0] <= zxid]
         self.synced = len(self.log)
         assert self.recover()[0] == zxid, f"rewound to {zxid:#x}, found {self.recover()[0]:#x}"

@@ -21,6 +21,8 @@ __all__ = ["Network"]
 
 RETRY = 0.03
 """Seconds between attempts to connect, and between looks whether a cut is repaired."""
+SPACING_MAX = 0.002
+"""Seconds between two writes to a connection, as they arrive: on a long way they follow one another just as closely."""
 
 _CLOSE = object()
 
@@ -151,7 +153,8 @@ class Network:
             take(pipe.link, item)  # type: ignore[arg-type]
         pipe.items.popleft()
         if pipe.items and not pipe.closed:
-            self.world.after(self.world.options.delay(self.world.random) / 4, lambda: self._flow(pipe))
+            delay = min(self.world.options.delay(self.world.random) / 4, SPACING_MAX)
+            self.world.after(delay, lambda: self._flow(pipe))
 
     # votes
 

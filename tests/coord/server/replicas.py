@@ -81,6 +81,9 @@ class MemoryDisk:
             return None
         return iter([entry for entry in self.entries if entry[0] > zxid])
 
+    def can_rewind(self, zxid: int) -> bool:
+        return True
+
 
 class ListCut:
     """`Cut`: each transaction with its length, in pieces that pay no heed to where one ends."""

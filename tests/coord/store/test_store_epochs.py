@@ -70,16 +70,15 @@ def test_a_crash_between_a_leaders_transactions_and_its_epoch(caplog: pytest.Log
     assert disk.crash().read(f"{FOLDER}/{CURRENT}") == b"5"
 
 
-def test_a_replacement_that_was_not_finished_is_finished(caplog: pytest.LogCaptureFixture) -> None:
-    """Apache logs the new epoch's transactions first; a crash may leave the new number in the temporary file."""
-    disk = sim_disk()
-    put_file(disk, f"{FOLDER}/{ACCEPTED}", b"5")
-    put_file(disk, f"{FOLDER}/{CURRENT}", b"4")
-    put_file(disk, f"{FOLDER}/{CURRENT}.tmp", b"5")
-    with caplog.at_level(logging.WARNING):
-        assert Epochs(disk, FOLDER, 5 << 32).current == 5
-    assert "currentEpoch.tmp" in caplog.text
-    assert disk.crash().read(f"{FOLDER}/{CURRENT}") == b"5"
+def test_a_replacement_that_was_not_finished() -> None:
+    """A crash may leave the new number in the temporary file, or some of it, or nothing (trio seed 5000193, with 5 nodes)."""
+    for written in (b"12", b"1", b""):
+        disk = sim_disk()
+        put_file(disk, f"{FOLDER}/{ACCEPTED}", b"12")
+        put_file(disk, f"{FOLDER}/{CURRENT}", b"11")
+        put_file(disk, f"{FOLDER}/{CURRENT}.tmp", written)
+        assert Epochs(disk, FOLDER, 12 << 32).current == 12
+        assert disk.crash().read(f"{FOLDER}/{CURRENT}") == b"12"
 
 
 def test_a_file_that_holds_no_number_is_named() -> None:

@@ -415,6 +415,19 @@ def test_a_rewind_below_a_snapshot_of_an_epochs_beginning_keeps_it() -> None:
     assert opened(disk.crash()).last_zxid == 0x200000000
 
 
+def test_a_rewind_to_nothing_needs_no_snapshot() -> None:
+    """The leader has no transaction at all, and this server's only snapshot holds one; a crash leaves either."""
+    disk = sim_disk()
+    storage, author = opened(disk), Author(epoch=1)
+    storage.append(author.some(Random(1), 5))
+    run(storage.install, author.tree.freeze())
+    storage.append(author.some(Random(2), 3))
+    assert not storage.can_rewind(0x100000003)
+    assert state(storage.rewind(0)) == state(Tree())
+    assert disk.names(FOLDER) == ["snapshot.0"]
+    assert opened(disk.crash()).last_zxid == 0
+
+
 def test_a_slow_disk_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """One line for each sync above the limit."""
     disk = sim_disk(faults=Faults(sync_seconds=(1.5, 1.5)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from coord.zab.application import Transaction
 from coord.zab.catchup import CatchUp, Diff, Snap, Trunc, choose
 from coord.zab.effects import Effects
+from coord.zab.learner import NOBODYS_ZXID
 from coord.zab.ledger import Ledger
 from coord.zab.zxid import counter_of, epoch_of, first_of
 
@@ -34,6 +35,9 @@ class Disk:
         if not any(entry[0] == zxid for entry in self.entries):
             return None
         return self._lines(zxid)
+
+    def can_rewind(self, zxid: int) -> bool:
+        raise NotImplementedError("a leader does not go back")
 
     def _lines(self, zxid: int) -> Iterator[Transaction]:
         for entry in self.entries:
@@ -94,10 +98,12 @@ def test_every_way_ends_at_the_leaders_history(common: int, own: int, recent_max
         (z(1, 2), Diff(z(4, 4), HISTORY[2:])),
         (z(1, 9), Snap()),
         (0, Snap()),
+        (NOBODYS_ZXID, Snap()),
     ],
     ids=[
         "has all", "in memory", "across epochs", "ahead in the same epoch", "ahead by an epoch", "parted in a lost epoch",
         "began an empty epoch", "began this epoch", "on disk", "parted on disk", "empty",
+        "asks for a snapshot",
     ],
 )  # fmt: skip
 def test_where_a_learner_stopped(peer: int, way: CatchUp) -> None:

@@ -20,8 +20,8 @@ from coord.wire.quorum import (
 from coord.zab import learner as learner_module
 from coord.zab.application import ForwardedRequest, Role
 from coord.zab.effects import Effects
-from coord.zab.learner import CONNECT_TIMEOUT, Phase
-from tests.coord.zab.zab_play import LearnerPlay, packet, said, transactions, z
+from coord.zab.learner import CONNECT_TIMEOUT, NOBODYS_ZXID, Phase
+from tests.coord.zab.zab_play import LearnerPlay, NoHistory, packet, said, transactions, z
 
 NEWLEADER = Packet(PacketType.NEWLEADER, z(1, 0), b"")
 UPTODATE = Packet(PacketType.UPTODATE, -1)
@@ -143,6 +143,28 @@ def test_trunc_beyond_the_log_is_no_trunc() -> None:
     play.hear(packet(PacketType.TRUNC, z(1, 5)))
 
     assert "TRUNC to 0x100000005" in str(play.learner.lost)
+
+
+def test_a_cut_back_behind_every_snapshot_becomes_a_snapshot() -> None:
+    """The state came from a leader that failed before its epoch was established (core seed 1040941, with 3 nodes)."""
+    play = LearnerPlay(epoch=1, history=NoHistory(oldest=z(1, 5)))
+    play.ledger.replaced(z(1, 5))
+    play.ledger.saved()
+    assert said(play.greeted(2), 7) == [Packet(PacketType.ACKEPOCH, z(1, 5), b"\0\0\0\1")]
+    out = play.hear(packet(PacketType.TRUNC, z(1, 2)))
+    assert out.rewind is None
+    assert "no snapshot is that old" in str(play.learner.lost)
+    play.begin()
+    assert said(play.greeted(2), 7) == [Packet(PacketType.ACKEPOCH, NOBODYS_ZXID, minus_one())]
+    play.begin()
+    assert said(play.greeted(3), 7) == [Packet(PacketType.ACKEPOCH, z(1, 5), b"\0\0\0\1")], "another leader hears the truth"
+    play.begin()
+    play.ledger.stranded = 3
+    play.greeted(3)
+    play.hear(packet(PacketType.SNAP, z(2, 1)))
+    play.learner.restored(7, z(2, 1), 0.0, Effects())
+    play.begin()
+    assert said(play.greeted(3), 7) == [Packet(PacketType.ACKEPOCH, z(2, 1), minus_one())]
 
 
 def test_a_state_is_saved_before_anything_is_logged_behind_it() -> None:

@@ -22,10 +22,16 @@ OBSERVED = Ensemble({sid: Member(sid, (Address("", 0, 0),), participant=sid != 4
 
 
 class NoHistory:
-    """`History` of an empty disk."""
+    """`History` of a disk without a log; `oldest` is the zxid of its only snapshot."""
+
+    def __init__(self, oldest: int = 0) -> None:
+        self.oldest = oldest
 
     def after(self, zxid: int) -> Iterator[Transaction] | None:
         return None
+
+    def can_rewind(self, zxid: int) -> bool:
+        return zxid >= self.oldest
 
 
 def z(epoch: int, counter: int) -> int:
@@ -117,7 +123,13 @@ class LeaderPlay:
 class LearnerPlay:
     """Server 1 learns from server 3, over link 7."""
 
-    def __init__(self, log: list[Transaction] | None = None, epoch: int = 0, role: Role = Role.FOLLOWING) -> None:
+    def __init__(
+        self,
+        log: list[Transaction] | None = None,
+        epoch: int = 0,
+        role: Role = Role.FOLLOWING,
+        history: NoHistory | None = None,
+    ) -> None:
         self.now = 0.0
         self.ledger = Ledger(epoch, epoch, 0)
         if log:
@@ -125,7 +137,13 @@ class LearnerPlay:
             self.ledger.synced = self.ledger.logged
         self.out = Effects()
         members = {sid: Member(sid, (Address("", 0, 0),), sid != 1 or role is Role.FOLLOWING) for sid in (1, 2, 3)}
-        self.learner = Learner(1, 3, Membership(Ensemble(members)), self.ledger, TIMING, 0.0, self.out)
+        self.membership = Membership(Ensemble(members))
+        self.history = history or NoHistory()
+        self.begin()
+
+    def begin(self) -> None:
+        """A new learner, with the same disk."""
+        self.learner = Learner(1, 3, self.membership, self.ledger, self.history, TIMING, 0.0, self.out)
 
     def connect(self) -> Effects:
         """The connection stands."""
