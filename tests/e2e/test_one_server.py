@@ -186,7 +186,12 @@ def test_a_snapshot_is_written_and_started_from(tmp_path: Path) -> None:
         for n in range(1000):
             client.create_async(f"/n{n}", b"x" * 100)
         client.sync("/")
-        until(lambda: int(server.facts()["snap_count"]) >= 3, "three snapshots")
+
+        def written(count: int) -> bool:
+            client.set("/n0", b"y")  # one that became due while another was written begins with the next transaction
+            return int(server.facts()["snap_count"]) >= count
+
+        until(lambda: written(3), "three snapshots")
         assert server.stop() < 2.0
         server.start("-Dautopurge.purgeInterval=1")
         server.serves()
