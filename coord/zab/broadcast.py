@@ -9,6 +9,7 @@ more than all the voters that never heard of it, who could then neither elect it
 from __future__ import annotations
 
 from coord.wire.quorum import PacketType, encode_commits, encode_packet, encode_proposals
+from coord.wire.zxid import COUNTER_MAX, first_of
 
 from .application import Transaction
 from .effects import Effects
@@ -17,7 +18,6 @@ from .ledger import Ledger
 from .membership import Membership
 from .quorums import Ensemble
 from .syncs import Syncs
-from .zxid import COUNTER_MAX, first_of
 
 __all__ = ["Broadcast"]
 

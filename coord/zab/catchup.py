@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from coord.wire.zxid import counter_of, epoch_of
+
 from .application import Transaction
 from .ledger import Ledger
 from .storage import History
-from .zxid import counter_of, epoch_of
 
 __all__ = ["DIFF_BYTES_MAX", "CatchUp", "Diff", "Snap", "Trunc", "choose"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from coord.wire.zxid import show
+
 from .timing import Timing
-from .zxid import show
 
 __all__ = ["FollowerState", "Stage"]
 

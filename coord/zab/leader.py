@@ -29,6 +29,7 @@ from coord.wire.quorum import (
     parse_request,
     parse_sessions,
 )
+from coord.wire.zxid import counter_of, epoch_of, first_of, show
 
 from .application import ForwardedRequest, Role, Transaction
 from .broadcast import Broadcast
@@ -41,7 +42,6 @@ from .membership import Membership
 from .storage import History
 from .syncs import SYNCS_MAX, Syncs
 from .timing import Timing
-from .zxid import counter_of, epoch_of, first_of, show
 
 __all__ = ["LINKS_MAX", "Leader"]
 

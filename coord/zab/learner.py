@@ -31,6 +31,7 @@ from coord.wire.quorum import (
     encode_request,
     encode_sessions,
 )
+from coord.wire.zxid import epoch_of, first_of, follows, show
 
 from .application import ForwardedRequest, Role, Transaction
 from .effects import Effects
@@ -39,7 +40,6 @@ from .membership import Membership, configurations, parse_configuration
 from .quorums import Ensemble
 from .storage import History
 from .timing import Timing
-from .zxid import counter_of, epoch_of, first_of, show
 
 __all__ = ["CONNECT_TIMEOUT", "NOBODYS_ZXID", "UNLOGGED_BYTES_MAX", "Learner", "Phase"]
 
@@ -377,7 +377,7 @@ class Learner:
             if not entries:
                 return
             first = entries[0][0]
-        if first != end + 1 and (epoch_of(first) == epoch_of(end) or counter_of(first) != 1):
+        if not follows(first, end):
             raise JuteError(f"proposal {show(first)} behind {show(end)}: something is missing in between")
         self.membership.see_proposed(entries, out)
         if not self.saving:

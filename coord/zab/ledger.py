@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from coord.wire.zxid import epoch_of, show
+
 from .application import Transaction
 from .effects import Effects
-from .zxid import epoch_of, show
 
 __all__ = ["RECENT_MAX", "Ledger"]
 

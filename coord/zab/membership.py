@@ -16,11 +16,11 @@ from dataclasses import replace
 from coord.wire.codes import OpCode
 from coord.wire.jute import JuteError
 from coord.wire.txns import SetDataTxn, decode_txn
+from coord.wire.zxid import counter_of
 
 from .application import Role, Transaction
 from .effects import Effects
 from .quorums import Ensemble, Member, parse_ensemble
-from .zxid import counter_of
 
 __all__ = ["Membership", "config_version", "configurations", "parse_configuration"]
 

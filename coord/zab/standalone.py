@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
+from coord.wire.zxid import COUNTER_MAX, counter_of, epoch_of, first_of
+
 from .application import Role
 from .effects import Effects
 from .events import Event, Proposed, SyncAsked, Synced
 from .ledger import Ledger
-from .zxid import COUNTER_MAX, counter_of, epoch_of, first_of
 
 __all__ = ["Standalone"]
 

@@ -16,6 +16,7 @@ from coord.wire.codes import OpCode
 from coord.wire.quorum import Packet, PacketType, encode_packet, encode_sessions, parse
 from coord.wire.requests import ReconfigRequest
 from coord.wire.txns import SetDataTxn, TxnHeader, encode_txn
+from coord.wire.zxid import counter_of, epoch_of
 from coord.zab.application import ForwardedRequest, Role, Transaction
 from coord.zab.effects import BODY, Effects
 from coord.zab.events import (
@@ -36,7 +37,6 @@ from coord.zab.membership import Membership, configurations
 from coord.zab.peer import Peer
 from coord.zab.quorums import Ensemble
 from coord.zab.reconfigure import reconfigure
-from coord.zab.zxid import counter_of, epoch_of
 
 if TYPE_CHECKING:
     from tests.sim.core_world import World

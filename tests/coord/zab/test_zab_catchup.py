@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coord.wire.zxid import counter_of, epoch_of, first_of
 from coord.zab.application import Transaction
 from coord.zab.catchup import CatchUp, Diff, Snap, Trunc, choose
 from coord.zab.effects import Effects
 from coord.zab.learner import NOBODYS_ZXID
 from coord.zab.ledger import Ledger
-from coord.zab.zxid import counter_of, epoch_of, first_of
 
 
 def z(epoch: int, counter: int) -> int:

@@ -17,11 +17,11 @@ from coord.wire.quorum import (
     Proposals,
     encode_sessions,
 )
+from coord.wire.zxid import COUNTER_MAX, first_of
 from coord.zab.application import ForwardedRequest, Role
 from coord.zab.effects import Effects
 from coord.zab.leader import ALONE_SECONDS, LINKS_MAX, QUORUM_GRACE
 from coord.zab.quorums import majority
-from coord.zab.zxid import COUNTER_MAX, first_of
 from tests.coord.zab.zab_play import OBSERVED, THREE, LeaderPlay, packet, said, transactions, z
 
 NEWLEADER = Packet(PacketType.NEWLEADER, z(1, 0), THREE.text().encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coord.wire.quorum import LearnerInfo, Message, Packet, PacketType, parse
+from coord.wire.zxid import first_of
 from coord.zab.application import Role, Transaction
 from coord.zab.effects import BODY, Effects
 from coord.zab.leader import Leader
@@ -13,7 +14,6 @@ from coord.zab.ledger import Ledger
 from coord.zab.membership import Membership
 from coord.zab.quorums import Address, Ensemble, Member, majority
 from coord.zab.timing import Timing
-from coord.zab.zxid import first_of
 
 TIMING = Timing(1000, 10, 5)
 """A tick of a second: initLimit 10 s, syncLimit 5 s."""

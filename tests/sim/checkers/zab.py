@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coord.wire.quorum import Acks, Packet, PacketType, parse
+from coord.wire.zxid import counter_of, epoch_of
 from coord.zab.application import Role, Transaction
 from coord.zab.membership import configurations
-from coord.zab.zxid import counter_of, epoch_of
 
 if TYPE_CHECKING:
     from tests.sim.core_machine import Server

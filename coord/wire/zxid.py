@@ -6,7 +6,7 @@ epoch. An epoch ends before its counter would wrap: the leader steps down and th
 
 from __future__ import annotations
 
-__all__ = ["COUNTER_MAX", "counter_of", "epoch_of", "first_of", "show"]
+__all__ = ["COUNTER_MAX", "counter_of", "epoch_of", "first_of", "follows", "show"]
 
 COUNTER_MAX = 0xFFFFFFFF
 
@@ -24,6 +24,14 @@ def counter_of(zxid: int) -> int:
 def first_of(epoch: int) -> int:
     """The beginning of an epoch: greater than all zxids of earlier epochs, less than its own transactions'."""
     return epoch << 32
+
+
+def follows(zxid: int, last: int) -> bool:
+    """Whether a transaction may come right behind `last`, a transaction or the beginning of an epoch: the next of the
+    same epoch, or the first of a later one. That nothing is missing at the end of the earlier one it cannot tell."""
+    if zxid >> 32 == last >> 32:
+        return zxid == last + 1
+    return zxid > last and zxid & COUNTER_MAX == 1
 
 
 def show(zxid: int) -> str:
