@@ -58,6 +58,6 @@ def _asked(config: ServerConfig, host: str) -> str:
             connection.sendall(b"srvr")
             while len(answer) < ANSWER_MAX and (chunk := connection.recv(ANSWER_MAX)):
                 answer += chunk
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: the host can be no name
         return ""
     return answer.decode(errors="replace")

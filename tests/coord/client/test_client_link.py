@@ -469,3 +469,14 @@ def test_a_full_client_makes_its_callers_wait(monkeypatch: pytest.MonkeyPatch) -
                 assert client._session.unfinished <= 2
 
     run(main)
+
+
+def test_a_host_that_can_be_no_name() -> None:
+    """It is like one that does not answer: the error names it, and the others are tried."""
+
+    async def main() -> None:
+        with pytest.raises(ConnectFailedError, match=r"'a\.\.b' can be no host's name"):
+            async with connect("a..b:1", start_timeout=0.2):
+                pytest.fail("connected")
+
+    trio.run(main)

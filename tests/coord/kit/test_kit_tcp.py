@@ -506,3 +506,16 @@ def test_one_busy_connection_starves_nobody() -> None:
             await stream.send_all(b"f" * 200_000)
 
     on_network(body)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64], ids=["an empty label", "a long label"])
+def test_what_can_be_no_name_is_a_host_that_is_not_found(host: str) -> None:
+    """An OSError that names it, on both sides, as for a name that nobody knows."""
+
+    async def body(network: TcpNetwork) -> None:
+        with pytest.raises(OSError, match=f"'{host}' can be no host's name"):
+            await network.connect(host, 1, Made(), timeout=1)
+        with pytest.raises(OSError, match=f"'{host}' can be no host's name"):
+            await network.listen(host, 0, Made())
+
+    on_network(body)
