@@ -45,7 +45,7 @@ PEER_STATES = {
     Role.FOLLOWING: "following - broadcast",
     Role.OBSERVING: "observing - broadcast",
 }
-LAST_OPERATIONS = {
+LAST_OPERATIONS: dict[int, str] = {
     OpCode.CLOSE_SESSION: "CLOS",
     OpCode.CREATE: "CREA",
     OpCode.CREATE2: "CREA",
@@ -383,7 +383,7 @@ def _details(connection: Connection) -> str:
     session = connection.session
     if session is None:
         return ""
-    operation = LAST_OPERATIONS.get(OpCode(connection.last_op), "NA") if connection.last_op else "NA"
+    operation = LAST_OPERATIONS.get(connection.last_op, "NA")
     latency = connection.latency
     asked = f",lcxid={connection.last_xid:#x}" if connection.last_xid >= 0 else ""
     return (

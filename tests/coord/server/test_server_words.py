@@ -52,6 +52,14 @@ def test_a_word_may_come_in_pieces() -> None:
 
 
 @on_trio
+def test_cons_shows_connections_of_any_last_operation() -> None:
+    """One that asked for what no server knows lingers until its refusal is read; nobody else must suffer from that."""
+    rig = everything()
+    rig.client().ask(1, 999)
+    assert ",lop=NA," in say(rig, "cons")
+
+
+@on_trio
 def test_srvr_and_stat() -> None:
     """The lines of Apache's, in its order; the proposal sizes are the leader's alone."""
     rig = everything()
