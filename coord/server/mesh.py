@@ -140,7 +140,7 @@ class Mesh:
                 host, port, lambda transport: self._connected(sid, transport),
                 timeout=CONNECT_SECONDS, receive_max=FRAME_BYTES_MAX + 4, write_max=2 * FRAME_BYTES_MAX,
             )  # fmt: skip
-        except (OSError, ValueError) as error:  # ValueError: a stranger's host that can be no name
+        except OSError as error:
             log.debug("server %d at %s:%d cannot be reached: %s", sid, host, port, error)
             await trio.sleep(RETRY_SECONDS)
         finally:
@@ -204,6 +204,8 @@ class Mesh:
         self._callers.discard(link)
         if link.sid is not None and self.links.get(link.sid) is link:
             del self.links[link.sid]
+        if link.sid is not None and link.sid not in self.links and link.sid not in self._addresses:
+            self._last.pop(link.sid, None)  # a stranger that cannot be called back; `send` would take nothing for it either
 
     async def _move(self) -> None:
         """Opens the election port where a new configuration wants it."""

@@ -202,6 +202,23 @@ def test_an_observer_that_nobody_configured_is_heard_and_answered() -> None:
     run(scenario)
 
 
+def test_votes_for_strangers_are_forgotten_with_their_connections() -> None:
+    """A caller makes up its id: what was told to it is kept no longer than it can be told again."""
+
+    async def scenario(nursery: trio.Nursery, parties: list[Party]) -> None:
+        two = parties[1]
+        await nursery.start(two.run)
+        stream = await caller(two, (1000).to_bytes(8, "big") + vote(1000).frame())
+        await eventually(lambda: two.heard == [(1000, 1000)])
+        for sid in (1000, 3):
+            two.mesh.send(sid, vote(3))
+        await stream.aclose()
+        await eventually(lambda: not two.mesh.links)
+        assert list(two.mesh._last) == [3]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     "data",
     [
