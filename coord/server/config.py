@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from coord.kit.config import Kind, chosen, flag, items, key, load, number, text, whole
 from coord.kit.disk import Disk
 from coord.kit.properties import ConfigError, Entry, Properties
-from coord.zab.quorums import Ensemble, bracketed, parse_ensemble, split_host
+from coord.zab.quorums import NUMBER_MAX, Ensemble, bracketed, parse_ensemble, split_host
 
 from .dynamic import next_path
 from .foreign import left_out
@@ -142,6 +142,8 @@ def _ensemble(disk: Disk, config: ServerConfig, properties: Properties) -> Ensem
         lines = list(dynamic.values())
         suffix = DYNAMIC_VERSION.search(config.dynamic_file)
         version = int(suffix[1], 16) if suffix else 0
+        if version > NUMBER_MAX:
+            raise properties["dynamicConfigFile"].wrong("a file whose name ends with a version of at most 63 bits")
     if not lines:
         return None
     for entry in lines:

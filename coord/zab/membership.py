@@ -20,7 +20,7 @@ from coord.wire.zxid import counter_of
 
 from .application import Role, Transaction
 from .effects import Effects
-from .quorums import Ensemble, Member, parse_ensemble
+from .quorums import NUMBER_MAX, Ensemble, Member, parse_ensemble
 
 __all__ = ["Membership", "config_version", "configurations", "parse_configuration"]
 
@@ -148,8 +148,9 @@ def parse_configuration(text: bytes) -> Ensemble:
 
 
 def config_version(text: bytes) -> int:
-    """The version that a configuration's text ends with; 0 when it says none."""
+    """The version that a configuration's text ends with; 0 when it says none, or one that no configuration can have."""
     try:
-        return int(text[text.rindex(b"version=") + 8 :], 16)
+        version = int(text[text.rindex(b"version=") + 8 :], 16)
     except ValueError:
         return 0
+    return version if 0 <= version <= NUMBER_MAX else 0

@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["CONFIG_BYTES_MAX", "Address", "Ensemble", "Member", "parse_ensemble", "parse_member"]
+__all__ = ["CONFIG_BYTES_MAX", "Address", "NUMBER_MAX", "Ensemble", "Member", "parse_ensemble", "parse_member"]
 
 CONFIG_BYTES_MAX = 512 * 1024
 """A configuration text beyond this is refused; the election port's own limit for a message."""
 MEMBERS_MAX = 1024
 PORT_MAX = 65535
+NUMBER_MAX = 2**63 - 1
+"""Ids, weights and versions travel and are kept as signed longs; none is negative."""
 
 
 class Address(NamedTuple):
@@ -201,9 +203,12 @@ def _port(sid: int, value: str, text: str) -> int:
 
 def _number(text: str, line: str, base: int = 10) -> int:
     try:
-        return int(text, base)
+        found = int(text, base)
     except ValueError:
         raise ValueError(f"{text!r} is no number in the configuration's line {line!r}") from None
+    if not 0 <= found <= NUMBER_MAX:
+        raise ValueError(f"{text!r} is not from 0 to 2^63-1 in the configuration's line {line!r}")
+    return found
 
 
 def majority(sids: Iterable[int]) -> Ensemble:

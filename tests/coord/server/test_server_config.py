@@ -110,6 +110,9 @@ def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -
     config = read(tmp_path, f"dataDir=DATA\nclientPort=2181\ndynamicConfigFile={dynamic}", myid="1")
     assert config.ensemble is not None
     assert config.ensemble.version == 0x1F
+    content = f"dataDir=DATA\nclientPort=2181\ndynamicConfigFile={dynamic.rename(tmp_path / 'zoo.cfg.dynamic.ffffffffffffffff')}"
+    with pytest.raises(ConfigError, match=r"zoo\.cfg line 3: dynamicConfigFile=.*version of at most 63 bits"):
+        read(tmp_path, content, myid="1")
 
 
 @pytest.mark.parametrize(

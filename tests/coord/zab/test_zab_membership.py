@@ -100,6 +100,8 @@ def test_configurations_are_found_among_transactions() -> None:
     assert configurations([(z(1, 1), b"short"), transaction(new)]) == [(z(1, 3), new)]
     assert config_version(new.text().encode()) == z(1, 3)
     assert config_version(b"none") == 0
+    assert config_version(b"version=7fffffffffffffff") == 2**63 - 1
+    assert config_version(b"version=8000000000000000") == config_version(b"version=-1") == 0, "no configuration's"
     with pytest.raises(JuteError):
         parse_configuration(b"server.1=\xff")
 

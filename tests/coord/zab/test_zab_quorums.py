@@ -47,10 +47,12 @@ def test_groups_and_weights_are_part_of_the_text() -> None:
         "server.1=a:1", "server.1=a:1:2:3:4", "server.1=a:1:x", "server.1=a:0:1", "server.1=a:1:65536", "server.1=:1:2",
         "server.x=a:1:2", "server.1=a:1:2:voter", "server.1=a:1:2;b:c:d", "server.1=[::1:1:2", "group.1=2",
         "server.2=a:1:2:observer", "weight.9=1", "peer.1=a:1:2", "version=zz", "",
+        "server.1=a:1:2\nversion=8000000000000000", "server.1=a:1:2\nversion=-1", f"server.{2**63}=a:1:2",
+        "server.1=a:1:2\nweight.1=-1",
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_an_error_that_says_so(line: str) -> None:
-    """A line on its own that makes no configuration."""
+    """Lines that make no configuration; numbers beyond 63 bits could be neither sent nor kept."""
     with pytest.raises(ValueError, match=r"\w"):
         parse_ensemble(line)
 
