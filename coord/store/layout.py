@@ -7,6 +7,7 @@ being written has a name that neither Apache nor we take for a snapshot, so a cr
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from coord.kit.disk import Disk
@@ -21,6 +22,7 @@ __all__ = [
     "logs_in",
     "make_durable_dirs",
     "remove_durably",
+    "remove_if_there",
     "snapshot_name",
     "snapshots_in",
     "zxid_in_name",
@@ -93,6 +95,12 @@ def remove_durably(disk: Disk, folder: str, names: list[str]) -> None:
     for name in names:
         disk.remove(joined(folder, name))
         disk.sync_dir(folder)
+
+
+def remove_if_there(disk: Disk, path: str) -> None:
+    """Removes a file that nobody needs. Another may have come first: Apache's PurgeTxnLog runs beside a server."""
+    with suppress(FileNotFoundError):
+        disk.remove(path)
 
 
 def _numbered(disk: Disk, folder: str, pattern: re.Pattern[str]) -> list[Numbered]:

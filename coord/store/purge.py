@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from coord.kit.disk import Disk
 
-from .layout import joined, snapshots_in
+from .layout import joined, remove_if_there, snapshots_in
 from .snapshot import is_finished
 from .txnlog import TxnLog
 
@@ -27,5 +27,5 @@ def purge(disk: Disk, folder: str, txnlog: TxnLog, retain: int) -> list[str]:
     oldest = kept[0].zxid
     gone = [joined(folder, numbered.name) for numbered in snapshots if numbered.zxid < oldest]
     for path in gone:
-        disk.remove(path)
+        remove_if_there(disk, path)
     return gone + txnlog.purge(oldest)

@@ -67,6 +67,8 @@ def recover(
         _compare_digest(tree, digest)
     if tree.last_zxid < passed_over[0]:
         raise StoreError(f"{passed_over[1]}, and the rest of {folder} and {txnlog.folder} only leads to 0x{tree.last_zxid:x}")
+    if tree.digest_mismatches and passed_over[0]:
+        raise StoreError(f"{passed_over[1]}, and the log in {txnlog.folder} does not lead there from an older snapshot: something is missing")
     if tree.digest_mismatches:
         log.warning("the digest of %d replayed transactions is not the tree's", tree.digest_mismatches)
     tree.bury_the_dead()

@@ -20,6 +20,7 @@ import trio
 from coord.kit.disk import Disk, SyncDone
 from coord.tree.frozen import Frozen
 from coord.tree.tree import Tree
+from coord.wire.zxid import follows
 
 from .epochs import Epochs
 from .errors import DamagedFileError, StoreError
@@ -131,23 +132,33 @@ class Storage:
         done(error)
 
     def after(self, zxid: int) -> Iterator[tuple[int, bytes]] | None:
-        """The transactions that follow `zxid` on disk, without a gap. None when `zxid` itself is not there, or when that
-        would be more to send than a snapshot saves. The iterator raises OSError when the log cannot be read."""
+        """The transactions from `zxid` on that are on disk. None when `zxid` itself is not there, or when that would be
+        more to send than a snapshot saves. The iterator raises OSError where one is missing, or the log cannot be read."""
         if not self._history_trusted:
             return None
         near = bool(self._recent) and zxid >= self._recent[0]
-        if not near and self.log.size_from(zxid) > self._snapshot_size() * self._options.history_ratio:
-            return None
-        records = self._guarded(self.log.read_from(zxid))
         try:
+            if not near and self.log.size_from(zxid) > self._snapshot_size() * self._options.history_ratio:
+                return None
+            records = self._guarded(zxid)
             first = next(records, None)
-        except DamagedFileError:
+        except (DamagedFileError, FileNotFoundError):
             return None
         return records if first is not None and first[0] == zxid else None
 
-    def _guarded(self, records: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    def _guarded(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """The log from `start` on, up to where something is missing. A snapshot from a leader leaves such a hole: Apache's
+        server keeps its older log, and ours does when it dies before that is removed. Where the hole goes on to the
+        next epoch the zxids do not show it, but the snapshot does, for its zxid is in no log."""
+        last = start
+        snapshots = [numbered.zxid for numbered in snapshots_in(self._disk, self._folder)]
         try:
-            yield from records
+            for zxid, txn in self.log.read_from(start):
+                joins = zxid == start or follows(zxid, last)
+                if not joins or (zxid >> 32 != last >> 32 and any(last < snapshot < zxid for snapshot in snapshots)):
+                    raise StoreError(f"the log in {self.log.folder} does not lead from 0x{last:x} to 0x{zxid:x}")
+                yield zxid, txn
+                last = zxid
         except DamagedFileError as error:
             # The learner comes back; it must get a snapshot then, instead of the same log again.
             self._history_trusted = False

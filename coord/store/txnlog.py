@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from coord.kit.disk import Disk, File, SyncDone
+from coord.wire.zxid import follows
 
 from .errors import DamagedFileError, StoreError
-from .layout import joined, log_name, logs_in, remove_durably
+from .layout import joined, log_name, logs_in, remove_durably, remove_if_there
 from .logfile import (
     HEADER,
     HEADER_SIZE,
@@ -168,12 +169,12 @@ class TxnLog:
         """The transactions behind zxid `after`, for a start: to be read to the end.
 
         Cuts a torn write off the end of the newest file, and its padding, and syncs it: what a start has read must
-        not be lost by the next crash. Raises DamagedFileError.
+        not be lost by the next crash. Raises DamagedFileError, also where a transaction is missing.
         """
         self.last_zxid = after
         last = 0
         for file in self._files[self._place_of(after) :]:
-            for record in self._checked(file, last):
+            for record in self._checked(file, last, after):
                 last = record.zxid
                 if last > after:
                     self.last_zxid = last
@@ -210,8 +211,9 @@ class TxnLog:
         names = [file.zxid for file in self._files]
         return max(0, bisect_right(names, after + 1) - 1)
 
-    def _checked(self, file: _LogFile, last: int) -> Iterator[Record]:
-        """The records of a file, which may end in ways that are known and said. last: the zxid before the first."""
+    def _checked(self, file: _LogFile, last: int, after: int) -> Iterator[Record]:
+        """The records of a file, which may end in ways that are known and said. last: the zxid before the first; behind
+        `after` nothing may be missing. (Before it a leader's snapshot may have taken the place of some.)"""
         newest = file is self._files[-1]
         handle = self._disk.open(joined(self.folder, file.name))
         try:
@@ -226,6 +228,9 @@ class TxnLog:
             for record in read_records(handle, at, end):
                 if record.zxid <= last:
                     raise DamagedFileError(handle.path, at, f"transaction 0x{record.zxid:x} follows 0x{last:x}")
+                if record.zxid > after and not follows(record.zxid, max(last, after)):
+                    reason = f"transaction 0x{record.zxid:x} follows 0x{max(last, after):x}: what was between them is missing"
+                    raise DamagedFileError(handle.path, at, reason)
                 at, last = record.end, record.zxid
                 file.mark(last, at)
                 yield record
@@ -288,12 +293,12 @@ class TxnLog:
         self.last_zxid = zxid
 
     def purge(self, keep_after: int) -> list[str]:
-        """Removes the files that hold nothing behind zxid `keep_after`; returns their paths."""
+        """Removes the files that hold nothing behind zxid `keep_after`; returns their paths. Some may be gone already."""
         gone = self._files[: self._place_of(keep_after)]
         del self._files[: len(gone)]
         paths = [joined(self.folder, file.name) for file in gone]
         for path in paths:
-            self._disk.remove(path)
+            remove_if_there(self._disk, path)
         return paths
 
     def _cut_behind(self, file: _LogFile, zxid: int) -> None:

@@ -79,12 +79,12 @@ def _from_disk(
     peer_zxid: int, committed: Sequence[Transaction], oldest: int, newest: int, history: History
 ) -> CatchUp:
     """The learner is behind what memory holds: the log on disk leads up to it, or a snapshot does."""
-    lines = history.after(peer_zxid)
-    if lines is None:
-        return Snap()
     entries: list[Transaction] = []
     size = 0
     try:
+        lines = history.after(peer_zxid)
+        if lines is None:
+            return Snap()
         for zxid, data in lines:
             if zxid > oldest:
                 break

@@ -49,8 +49,9 @@ class History(Protocol):
     """What the disk holds of the past: for learners that lag further behind than memory reaches, and for going back."""
 
     def after(self, zxid: int) -> Iterator[Transaction] | None:
-        """The transactions that follow `zxid` on disk, without a gap, some of which may not be committed yet. None when
-        `zxid` itself is not on disk, or when a snapshot is the cheaper way from there."""
+        """The transactions from `zxid` on that are on disk, some of which may not be committed yet. None when `zxid` itself
+        is not on disk, or when a snapshot is the cheaper way from there. Raises OSError, the iterator too, where the
+        log cannot be read or one is missing."""
         ...
 
     def can_rewind(self, zxid: int) -> bool:

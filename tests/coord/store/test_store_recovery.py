@@ -96,6 +96,22 @@ def test_a_damaged_snapshot_falls_back_where_the_log_leads_on(caplog: pytest.Log
         recovered(disk)
 
 
+def test_an_older_snapshot_is_no_way_around_a_hole() -> None:
+    """A leader's snapshot had taken the place of what is missing between the epochs, and the snapshot is damaged."""
+    disk, author = story()
+    author.some(Random(5), 10)  # never in this log
+    author.zxid = 1 << 32
+    log, _ = started(disk, 0x14)
+    newer = author.some(Random(6), 5)
+    snap(disk, author)
+    log.append(newer)
+    log.close()
+    assert state(recovered(disk).tree) == state(author.tree)
+    disk.corrupt(f"{FOLDER}/snapshot.100000005", 100)
+    with pytest.raises(StoreError, match=r"snapshot\.100000005 is damaged .* does not lead there from an older snapshot"):
+        recovered(disk)
+
+
 def test_a_snapshot_that_cannot_be_unpacked_is_no_reason_to_go_back() -> None:
     """An older state without the log that followed would be a loss."""
     disk, _ = story()
@@ -119,8 +135,8 @@ def test_a_log_without_a_snapshot_is_a_loss_unless_it_is_trusted() -> None:
 def test_a_transaction_that_cannot_be_read_is_named() -> None:
     """A type that no version knows, as a log bricked by ZOOKEEPER-2623 has it."""
     disk, _ = story()
-    put_file(disk, f"{FOLDER}/log.ff", HEADER + encode_records([opaque(0xFF)]))
-    with pytest.raises(StoreError, match=f"transaction 0xff in the log in {FOLDER} cannot be read: .*unknown type 4"):
+    put_file(disk, f"{FOLDER}/log.1f", HEADER + encode_records([opaque(0x1F)]))
+    with pytest.raises(StoreError, match=f"transaction 0x1f in the log in {FOLDER} cannot be read: .*unknown type 4"):
         recovered(disk)
 
 

@@ -310,6 +310,48 @@ def test_damaged_history_is_not_offered_twice(caplog: pytest.LogCaptureFixture) 
     assert storage.after(batch[-1][0]) is None
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_learner_from_before_a_hole_gets_no_log(epoch: int) -> None:
+    """A crash came between a leader's snapshot and the removal of the log before it; the new log begins behind the snapshot."""
+    disk = sim_disk()
+    storage, leader = opened(disk, history_ratio=1e9), Author(epoch=1)
+    before = leader.some(Random(1), 20)
+    storage.append(before)
+    run(synced, storage)
+    leader.some(Random(2), 7)
+    write_snapshot_now(disk, FOLDER, leader.tree.freeze())
+    again = opened(disk.crash(), history_ratio=1e9)
+    assert state(again.tree) == state(leader.tree)
+    leader.zxid = max(leader.zxid, epoch - 1 << 32)
+    behind = leader.some(Random(3), 5)
+    again.append(behind)
+    found = again.after(before[-3][0])
+    assert found is not None
+    assert [next(found), next(found)] == before[-2:]
+    with pytest.raises(StoreError, match=f"does not lead from 0x{before[-1][0]:x} to 0x{behind[0][0]:x}"):
+        next(found)
+    assert list(again.after(behind[0][0]) or ()) == behind[1:]
+
+
+def test_files_may_go_without_us() -> None:
+    """Apache's PurgeTxnLog ran beside this server: what is gone is no history any more, and nothing to purge."""
+    disk = sim_disk()
+    storage, author = opened(disk, history_ratio=1e9), Author(epoch=1)
+    batches = []
+    for number in range(5):
+        batches.append(author.some(Random(number), 5))
+        storage.append(batches[-1])
+        run(storage.snapshot, author.tree.freeze())
+    for name in ("log.100000001", "snapshot.0"):
+        disk.remove(f"{FOLDER}/{name}")
+    assert storage.after(batches[0][2][0]) is None
+    assert list(storage.after(batches[1][2][0]) or ())[-1] == batches[4][-1]
+    for name in ("log.100000006", "snapshot.100000005"):
+        disk.remove(f"{FOLDER}/{name}")
+    storage.purge(3)
+    assert disk.names(FOLDER) == ["log.100000010", "log.100000015", "snapshot.10000000f", "snapshot.100000014", "snapshot.100000019"]
+
+
 def test_nothing_is_appended_before_a_received_snapshot_is_durable() -> None:
     """A crash would find the old tree and the new transactions."""
     storage, leader = opened(sim_disk()), Author(epoch=3)

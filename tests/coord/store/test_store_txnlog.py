@@ -185,14 +185,30 @@ def test_an_older_file_may_end_as_apaches_server_leaves_it(caplog: pytest.LogCap
 def test_zxids_that_go_back_are_damage() -> None:
     """Within a file and from one file to the next."""
     disk = sim_disk()
-    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(3), opaque(2)]))
-    with pytest.raises(DamagedFileError, match="0x2 follows 0x3"):
+    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(2), opaque(2)]))
+    with pytest.raises(DamagedFileError, match="0x2 follows 0x2"):
         started(disk)
     disk = sim_disk()
-    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(5)]))
+    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(2), opaque(3)]))
     put_file(disk, f"{FOLDER}/log.2", HEADER + encode_records([opaque(2)]))
-    with pytest.raises(DamagedFileError, match="0x2 follows 0x5"):
+    with pytest.raises(DamagedFileError, match="0x2 follows 0x3"):
         started(disk)
+
+
+def test_a_hole_is_damage_unless_a_snapshot_covers_it() -> None:
+    """Within a file, between two, and between the snapshot and what is behind it."""
+    disk = sim_disk()
+    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(2)]))
+    put_file(disk, f"{FOLDER}/log.7", HEADER + encode_records([opaque(7), opaque(8)]))
+    put_file(disk, f"{FOLDER}/log.100000001", HEADER + encode_records([opaque(1 << 32 | 1), opaque(1 << 32 | 2)]))
+    for after in (6, 7, 8, 1 << 32):
+        assert started(disk, after)[0].last_zxid == 1 << 32 | 2
+    for after in (0, 1, 3, 5):
+        with pytest.raises(DamagedFileError, match=rf"log\.7 is damaged at offset 16: transaction 0x7 follows 0x{max(after, 2)}: what was"):
+            started(disk, after)
+    put_file(disk, f"{FOLDER}/log.200000001", HEADER + encode_records([opaque(2 << 32 | 1), opaque(2 << 32 | 3)]))
+    with pytest.raises(DamagedFileError, match="0x200000003 follows 0x200000001"):
+        started(disk, 8)
 
 
 def test_a_transaction_must_follow_the_last() -> None:

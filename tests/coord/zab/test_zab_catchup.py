@@ -124,7 +124,16 @@ def test_a_leader_without_transactions() -> None:
     assert choose(z(1, 1), ledger_of([], 5), Disk([])) == Trunc(0)
 
 
-@pytest.mark.parametrize("disk", [Disk([]), Disk(HISTORY, lost=3), Disk(HISTORY, error=True), Disk(HISTORY[:-8])])
+class Broken(Disk):
+    """`History` whose files are gone."""
+
+    def after(self, zxid: int) -> Iterator[Transaction] | None:
+        raise FileNotFoundError("log.1")
+
+
+@pytest.mark.parametrize(
+    "disk", [Disk([]), Disk(HISTORY, lost=3), Disk(HISTORY, error=True), Disk(HISTORY[:-8]), Broken(HISTORY)]
+)
 def test_a_log_that_does_not_lead_there_means_a_snapshot(disk: Disk) -> None:
-    """Gone, begun too late, unreadable, or ended too early."""
+    """Gone, begun too late, unreadable, ended too early, or taken away."""
     assert choose(z(1, 2), ledger_of(HISTORY, 2), disk) == Snap()
