@@ -70,10 +70,10 @@ def flag() -> Kind[bool]:
 
 
 def text(expected: str = "a text that is not empty") -> Kind[str]:
-    """Any text but the empty one."""
+    """Any text but the empty one. No path and no name that the system takes has a NUL byte."""
 
     def parse(value: str) -> str:
-        if not value:
+        if not value or "\0" in value:
             raise ValueError
         return value
 

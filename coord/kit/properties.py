@@ -33,7 +33,8 @@ class Entry:
 
     def wrong(self, expected: str) -> ConfigError:
         """The error that says what the value should have been."""
-        return ConfigError(f"{self.place}: {self.key}={self.value}: expected {expected}")
+        shown = self.value if self.value.isprintable() else repr(self.value)
+        return ConfigError(f"{self.place}: {self.key}={shown}: expected {expected}")
 
 
 class Properties(Mapping[str, Entry]):

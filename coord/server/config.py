@@ -8,6 +8,7 @@ property `zookeeper.<key>`. So here every key may stand in the file or be given 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,16 @@ from dataclasses import dataclass
 from coord.kit.config import Kind, chosen, flag, items, key, load, number, text, whole
 from coord.kit.disk import Disk
 from coord.kit.properties import ConfigError, Entry, Properties
-from coord.zab.quorums import NUMBER_MAX, Ensemble, bracketed, parse_ensemble, split_host
+from coord.zab.quorums import (
+    NUMBER_MAX,
+    Ensemble,
+    bracketed,
+    can_be_host,
+    check_hosts,
+    parse_ensemble,
+    parse_member,
+    split_host,
+)
 
 from .dynamic import next_path
 from .foreign import left_out
@@ -37,6 +47,17 @@ def yes() -> Kind[bool]:
     return Kind("yes or no", lambda value: {"yes": True, "true": True, "no": False, "false": False}[value.lower()])
 
 
+def host() -> Kind[str]:
+    """A host that can be looked up, if perhaps not be found."""
+
+    def parse(value: str) -> str:
+        if "\0" in value or not can_be_host(value):
+            raise ValueError
+        return value
+
+    return Kind("a host or an address", parse)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """One server's configuration. Names with a unit are in that unit, limits of 0 mean none, as in Apache."""
@@ -48,7 +69,7 @@ class ServerConfig:
     data_dir: str = key("dataDir", text("a folder"))
     data_log_dir: str = key("dataLogDir", text("a folder"), default="")
     client_port: int = key("clientPort", whole(0, PORT_MAX), default=-1)
-    client_host: str = key("clientPortAddress", text("a host or an address"), default="")
+    client_host: str = key("clientPortAddress", host(), default="")
     min_timeout_ms: int = key("minSessionTimeout", whole(-1), default=-1)
     max_timeout_ms: int = key("maxSessionTimeout", whole(-1), default=-1)
     connections_of_host_max: int = key("maxClientCnxns", whole(0), default=60)
@@ -109,7 +130,8 @@ def read_config(disk: Disk, path: str, definitions: Iterable[tuple[str, str]] = 
         "path": path,
         "left_out": left_out(unknown, {name: entry.value for name, entry in properties.items()}),
         "commit_log_count": max(config.commit_log_count, COMMIT_LOG_COUNT_MIN),
-        "data_log_dir": config.data_log_dir or config.data_dir,
+        "data_dir": _absolute(config.data_dir),
+        "data_log_dir": _absolute(config.data_log_dir or config.data_dir),
         "min_timeout_ms": config.min_timeout_ms if config.min_timeout_ms > 0 else 2 * config.tick_ms,
         "max_timeout_ms": config.max_timeout_ms if config.max_timeout_ms > 0 else 20 * config.tick_ms,
     }
@@ -123,6 +145,12 @@ def read_config(disk: Disk, path: str, definitions: Iterable[tuple[str, str]] = 
 def _plain(name: str) -> str:
     """The key of a system property as it would stand in the file."""
     return name.removeprefix("zookeeper.")
+
+
+def _absolute(folder: str) -> str:
+    """A relative folder is one of the working directory, as in Apache. From here on it has a parent, in which its own
+    name can be synced; `..` stays, for what it means depends on links."""
+    return folder if os.path.isabs(folder) else os.path.join(os.getcwd(), folder)
 
 
 def _content(disk: Disk, path: str, what: str) -> bytes:
@@ -147,7 +175,7 @@ def _ensemble(disk: Disk, config: ServerConfig, properties: Properties) -> Ensem
     if not lines:
         return None
     for entry in lines:
-        _check_ensemble_line(entry)
+        _check_ensemble_line(entry, by_hand=not config.dynamic_file)
     try:
         parsed = parse_ensemble("\n".join(f"{entry.key}={entry.value}" for entry in lines))
     except ValueError as error:
@@ -166,8 +194,8 @@ def _last_seen(disk: Disk, path: str) -> Ensemble | None:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _check_ensemble_line(entry: Entry) -> None:
-    """The line by itself, so that an error can name its place."""
+def _check_ensemble_line(entry: Entry, *, by_hand: bool) -> None:
+    """The line by itself, so that an error can name its place. by_hand: it stands in a file that people write."""
     match = ENSEMBLE_KEY.fullmatch(entry.key)
     if match is None:
         raise ConfigError(f"{entry.place}: {entry.key}={entry.value}: expected server lines, groups and weights alone")
@@ -178,9 +206,14 @@ def _check_ensemble_line(entry: Entry) -> None:
     if int(match[2]) > SID_MAX:
         raise entry.wrong(f"a server id from 0 to {SID_MAX}")
     try:
-        parse_ensemble(f"{entry.key}={entry.value}\nserver.{SID_MAX + 1}=voter:1:2")
+        member = parse_member(int(match[2]), entry.value.strip())
     except ValueError:
         raise entry.wrong("host:quorumPort:electionPort[:participant|observer][;[clientHost:]clientPort]") from None
+    if by_hand:
+        try:
+            check_hosts(member)
+        except ValueError as error:
+            raise ConfigError(f"{entry.place}: {error}") from None
 
 
 def _myid(disk: Disk, config: ServerConfig, ensemble: Ensemble) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["CONFIG_BYTES_MAX", "Address", "NUMBER_MAX", "Ensemble", "Member", "parse_ensemble", "parse_member"]
+__all__ = ["CONFIG_BYTES_MAX", "NUMBER_MAX", "Address", "Ensemble", "Member", "parse_ensemble", "parse_member"]
 
 CONFIG_BYTES_MAX = 512 * 1024
 """A configuration text beyond this is refused; the election port's own limit for a message."""
@@ -193,6 +193,23 @@ def split_host(text: str) -> list[str]:
 def bracketed(host: str) -> str:
     """The host as it stands before a colon and a port."""
     return f"[{host}]" if ":" in host else host
+
+
+def check_hosts(member: Member) -> None:
+    """For what an operator or a client asks for. Raises ValueError when a host can be no name, such as a..b.
+
+    What the ensemble has agreed on is not checked: Apache's servers take such a host, as one that is not found."""
+    for host in (*(address.host for address in member.addresses), *split_host(member.client)[: bool(member.client)]):
+        if not can_be_host(host):
+            raise ValueError(f"server.{member.sid}={member}: {host!r} can be no host's name")
+
+
+def can_be_host(host: str) -> bool:
+    """Whether a name can be looked up at all: no label is empty, none is longer than 63 bytes."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _port(sid: int, value: str, text: str) -> int:

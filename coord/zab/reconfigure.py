@@ -13,7 +13,7 @@ from coord.errors import BadArgumentsError, BadVersionError, NewConfigNoQuorumEr
 from coord.wire.requests import ReconfigRequest
 
 from .membership import Membership
-from .quorums import Ensemble, Member, checked, parse_ensemble, parse_member, split_host
+from .quorums import Ensemble, Member, check_hosts, checked, parse_ensemble, parse_member, split_host
 
 __all__ = ["reconfigure"]
 
@@ -51,6 +51,7 @@ def _whole(text: str) -> Ensemble:
     ensemble = parse_ensemble(text.replace(",", "\n"))
     for member in ensemble.members.values():
         _check_sid(member.sid)
+        check_hosts(member)
     return ensemble
 
 
@@ -83,6 +84,7 @@ def _joining(text: str) -> Member:
     if not found or not (sid.isascii() and sid.isdigit()):
         raise ValueError(f"server.N=host:quorumPort:electionPort[:role];clientPort wanted, not {text!r}")
     member = parse_member(_check_sid(int(sid)), value.strip())
+    check_hosts(member)
     if not member.client:
         raise ValueError(f"server.{sid} has no client port")
     return member

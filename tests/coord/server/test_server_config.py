@@ -129,6 +129,10 @@ def test_a_dynamic_file_gives_the_server_lines_and_the_version(tmp_path: Path) -
         ("dataDir=DATA\nclientPort=1\ndynamicConfigFile=/none", "/none: cannot read the server lines: No such file"),
         ("dataDir=DATA\nclientPort=1\nelectionAlg=1", "zoo.cfg line 3: electionAlg=1: expected a whole number from 3 to 3"),
         ("dataDir=DATA\nclientPort=1\nskipACL=maybe", "zoo.cfg line 3: skipACL=maybe: expected yes or no"),
+        ("dataDir=DATA\0\nclientPort=1", "\\x00': expected a folder"),
+        ("dataDir=DATA\nclientPort=1\nclientPortAddress=a..b", "zoo.cfg line 3: clientPortAddress=a..b: expected a host or an address"),
+        ("dataDir=DATA\nclientPort=1\nserver.1=a..b:1:2", "zoo.cfg line 3: server.1=a..b:1:2:participant: 'a..b' can be no host's name"),
+        (f"dataDir=DATA\nclientPort=1\nserver.1=a:1:2;{'h' * 64}:3", f"'{'h' * 64}' can be no host's name"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
@@ -152,6 +156,23 @@ def test_a_missing_or_wrong_myid_is_named(tmp_path: Path, myid: str | None, mess
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, "dataDir=DATA\nclientPort=2181\n" + THREE, myid=myid)
     assert message in str(caught.value)
+
+
+def test_a_dynamic_file_may_name_a_host_that_is_none(tmp_path: Path) -> None:
+    """The ensemble has agreed on it: this server must start, and does not find that host."""
+    dynamic = tmp_path / "dynamic"
+    dynamic.write_text(THREE.replace("server.2=b", "server.2=a..b"))
+    config = read(tmp_path, f"dataDir=DATA\nclientPort=2181\ndynamicConfigFile={dynamic}", myid="1")
+    assert config.ensemble is not None
+
+
+def test_relative_folders_are_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Apache; from here on they are absolute, so that each has a parent whose entry for it can be synced."""
+    monkeypatch.chdir(tmp_path)
+    config = read(tmp_path, "dataDir=data\ndataLogDir=../logs\nclientPort=2181\n" + THREE, myid="1")
+    assert (config.data_dir, config.data_log_dir) == (f"{tmp_path}/data", f"{tmp_path}/../logs")
+    config = read(tmp_path, "dataDir=data/\nclientPort=2181\n")
+    assert config.data_dir == config.data_log_dir == f"{tmp_path}/data/"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -132,11 +132,12 @@ def test_servers_join_leave_and_change() -> None:
     [
         ask("server.4=h4:1:2"), ask("server.4"), ask("server.x=h:1:2;3"), ask("server.999=h:1:2;3"), ask(None, "two"),
         ask(None, "1,2"), ask(members=LINES[1]), ask(members="nonsense"), ask(LINES[3].replace("server.3", "server.4")),
-        ask(members=LINES[1].replace("participant", "observer")),
+        ask(members=LINES[1].replace("participant", "observer")), ask(LINES[4].replace("h4", "h..4")),
+        ask(members=",".join(LINES[sid].replace("h3", "h..3") for sid in (1, 2, 3))),
     ],
 )  # fmt: skip
 def test_bad_requests(request_: ReconfigRequest) -> None:
-    """No client port, no numbers, too few voters, an address twice."""
+    """No client port, no numbers, too few voters, an address twice, a host that can be no name."""
     with pytest.raises(BadArgumentsError):
         decide(request_)
 
