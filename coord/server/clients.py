@@ -40,8 +40,8 @@ class Clients:
         self.tick = 0
         self.connections: dict[Connection, None] = {}
         self._hosts: Counter[str] = Counter()
-        self._held: dict[Connection, None] = {}
-        """Those that are paused, in the order in which they are resumed."""
+        self._held: dict[Connection, int] = {}
+        """Those that are paused, in the order in which they are resumed, and how many bytes waited for each at the last tick."""
         self._wall = wall
         pipeline.on_stop = self.close_all
         pipeline.on_delivered = self.release
@@ -80,7 +80,7 @@ class Clients:
         if connection.transport.queued <= QUEUED_MAX and self.pipeline.outstanding < self.config.outstanding_max:
             return False
         connection.transport.pause()
-        self._held[connection] = None
+        self._held[connection] = connection.transport.queued
         return True
 
     def release(self) -> None:
@@ -96,12 +96,20 @@ class Clients:
             if connection.asked:
                 connection.abort("this server has stopped serving")
 
+    def _hear_the_slow(self) -> None:
+        """A paused client may send pings that nobody reads: that it takes what waits for it is its sign of life."""
+        for connection, waited in self._held.items():
+            if connection.transport.queued < waited:
+                connection.still_there()
+            self._held[connection] = connection.transport.queued
+
     async def close_the_silent(self) -> None:
         """Closes who connects and says nothing, or has not been heard of for the session's timeout. Until cancelled."""
         mute = self.config.mute_ms / 1000 / TICK_SECONDS
         while True:
             await trio.sleep(TICK_SECONDS)
             self.tick += 1
+            self._hear_the_slow()
             for connection in list(self.connections):
                 silent = self.tick - connection.heard
                 session = connection.session

@@ -125,6 +125,12 @@ class Connection:
         """For how many of the keeper's ticks nothing was heard."""
         return self._keeper.tick - self.heard
 
+    def still_there(self) -> None:
+        """Something else than its words shows that the client lives."""
+        self.heard = self._keeper.tick
+        if self.session is not None:
+            self._pipeline.heard(self.session)
+
     # ---- Receiver ----------------------------------------------------------------------------------------------------
 
     def received(self, data: memoryview) -> int:

@@ -436,6 +436,36 @@ def test_a_mute_connection_is_closed_in_bounded_time() -> None:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
+def test_a_slow_reader_is_not_silent() -> None:
+    """What it takes counts as a word, for its pings are not read; who takes nothing goes, with its session."""
+
+    async def main() -> None:
+        rig = Rig()
+        slow, stuck = rig.client(), rig.client()
+        slow.ask(1, *create("/a", b"x" * 1_000_000))
+        rig.settle()
+        slow.take()
+        for client in (slow, stuck):
+            client.transport.stuck = True
+            client.feed(b"".join(request(n, *get("/a")) for n in range(50)))
+            assert client.transport.paused
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(rig.clients.close_the_silent)
+            await trio.sleep(0.25)  # between the ticks
+            for _ in range(30):
+                await trio.sleep(0.5)
+                slow.transport.queued -= 1000
+                rig.pipeline.take_touched()
+            assert stuck.transport.closed
+            assert not slow.transport.closed
+            slow.transport.queued -= 1000
+            await trio.sleep(0.5)
+            assert [session_id for session_id, _ in rig.pipeline.take_touched()] == [slow.session_id]
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
 @on_trio
 def test_children_of_a_large_folder_are_listed_whole() -> None:
     """A reply larger than the batch threshold leaves at once, in order."""
