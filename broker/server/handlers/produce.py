@@ -12,13 +12,14 @@ instead (KIP-951).
 from __future__ import annotations
 
 import logging
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from broker.log.log import AppendInfo
 from broker.server.dispatch import NO_RESPONSE, PENDING, Outcome, Request, handles
 from broker.server.replica_manager import Key, Replica
 from broker.wire.api import ApiKey
-from broker.wire.batches import BatchError
+from broker.wire.batches import LOG_OVERHEAD, BatchError
 from broker.wire.errors import ErrorCode, KafkaError, message_of
 from broker.wire.fields import Message
 from broker.wire.messages import (
@@ -42,8 +43,11 @@ ALL, NONE = -1, 0
 ZSTD_FROM = 7
 NEW_LEADER_FROM = 10
 TRANSACTIONAL_BIT, CODEC_BITS, ZSTD = 0x10, 0x07, 4
-ATTRIBUTES_AT = 22
-"""Where the lower byte of the attributes lies in a batch."""
+MAGIC_V2 = 2
+LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT = 8, 16, 22
+"""Where a batch's length, its format, and the lower byte of its attributes lie in it."""
+
+_LENGTH = Struct(">i")
 
 Wait = tuple[Replica, AppendInfo, int, ProduceResponsePartition]
 """Records that are written and not acknowledged: the replica, where they are, in which leader epoch, and the answer."""
@@ -98,7 +102,9 @@ def _append(
         raise KafkaError(error)
     if records is None or isinstance(records, bytes):
         raise BatchError(ErrorCode.INVALID_RECORD, "there is no record batch")
-    if len(records) > ATTRIBUTES_AT:
+    if len(records) > ATTRIBUTES_AT and records[MAGIC_AT] == MAGIC_V2:
+        if _LENGTH.unpack_from(records, LENGTH_AT)[0] + LOG_OVERHEAD < len(records):
+            raise BatchError(ErrorCode.INVALID_RECORD, "a produce request holds exactly one record batch for a partition")
         attributes = records[ATTRIBUTES_AT]
         if attributes & TRANSACTIONAL_BIT:
             raise KafkaError(ErrorCode.INVALID_TXN_STATE)

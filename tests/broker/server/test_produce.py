@@ -84,6 +84,7 @@ def flipped(data: bytes, position: int) -> bytes:
 
 
 GOOD = batch(b"x" * 100)
+TRANSACTIONAL = batch(b"x", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0)
 OLD_FORMAT = GOOD[:16] + b"\x01" + GOOD[17:]
 
 
@@ -96,11 +97,10 @@ OLD_FORMAT = GOOD[:16] + b"\x01" + GOOD[17:]
         (b"short", 9, ErrorCode.CORRUPT_MESSAGE),
         (OLD_FORMAT, 1, ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT),
         (batch(b"x" * 2000), 9, ErrorCode.MESSAGE_TOO_LARGE),
-        (
-            batch(b"x", transactional=True, producer_id=1, producer_epoch=0, base_sequence=0),
-            9,
-            ErrorCode.INVALID_TXN_STATE,
-        ),
+        (TRANSACTIONAL, 9, ErrorCode.INVALID_TXN_STATE),
+        (GOOD + TRANSACTIONAL, 9, ErrorCode.INVALID_RECORD),
+        (GOOD + TRANSACTIONAL, 2, ErrorCode.INVALID_RECORD),
+        (GOOD + GOOD, 3, ErrorCode.INVALID_RECORD),
         (batch(b"x", codec=4), 6, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE),
         (batch(b"x", codec=4), 7, ErrorCode.NONE),
     ],
@@ -112,6 +112,9 @@ OLD_FORMAT = GOOD[:16] + b"\x01" + GOOD[17:]
         "old format",
         "too large",
         "transactional",
+        "transactional behind another",
+        "transactional behind another, in an old version",
+        "two",
         "zstd too early",
         "zstd",
     ],
