@@ -211,7 +211,13 @@ class Producers:
 
     def _add(self, entry: ProducerEntry) -> ProducerEntry:
         if len(self._entries) >= PRODUCERS_MAX:
-            times = sorted(entry.last_timestamp_ms for entry in self._entries.values())
-            self.expire(times[PRODUCERS_MAX // 10])
+            self._make_room()
         self._entries[entry.producer_id] = entry
         return entry
+
+    def _make_room(self) -> None:
+        """By rank, not by time: all producers may have written in the same millisecond."""
+        idle = [known for known in self._entries.values() if known.txn_first_offset == NO_OFFSET]
+        idle.sort(key=lambda known: known.last_timestamp_ms)
+        for known in idle[: max(1, PRODUCERS_MAX // 10)]:
+            del self._entries[known.producer_id]

@@ -156,6 +156,17 @@ def test_the_number_of_producers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert producers.get(20) is not None
 
 
+def test_producers_of_one_millisecond_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes is decided by rank; an open transaction stays."""
+    monkeypatch.setattr(module, "PRODUCERS_MAX", 20)
+    producers = Producers("t-0")
+    for producer_id in range(200):
+        producers.wrote(producer_id, 0, Written(0, 0, producer_id, producer_id, 1000), producer_id == 0)
+        assert len(producers) <= 20
+    assert producers.get(0) is not None
+    assert producers.get(199) is not None
+
+
 numbers = st.integers(0, 2**40)
 
 
