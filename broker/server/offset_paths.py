@@ -17,7 +17,7 @@ BASE = "/consumers"
 EMPTY_NAME = "%"
 """Stands for the empty group id, which commits may name; no other name is encoded so."""
 
-_ENCODED = re.compile("[/%\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]")
+_ENCODED = re.compile("[/%\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
 
 
 def group_dir(group_id: str) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.server.offset_paths import group_dir, group_id_of, metadata_path, offset_path, parents
+from coord.tree.paths import check_path
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ from broker.server.offset_paths import group_dir, group_id_of, metadata_path, of
         ("...", "/consumers/..."),
         ("\x00", "/consumers/%00"),
         ("\ue000", "/consumers/%EE%80%80"),
+        ("g\U0001f600", "/consumers/g%F0%9F%98%80"),
     ],
 )
 def test_the_folder_of_a_group(group_id: str, path: str) -> None:
@@ -33,6 +35,7 @@ def test_the_folder_of_a_group(group_id: str, path: str) -> None:
 def test_a_folder_names_its_group(group_id: str) -> None:
     """The encoding can be undone, and never adds a level."""
     path = group_dir(group_id)
+    check_path(path)
     assert path.count("/") == 2
     assert group_id_of(path.rpartition("/")[2]) == group_id
 
