@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ def dump_command(files: tuple[str, ...], as_json: bool) -> None:
         try:
             for line in _lines(path):
                 click.echo(json.dumps(line, ensure_ascii=False) if as_json else _text(line))
+        except BrokenPipeError:  # whoever reads has seen enough: `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
+            break
         except (OSError, ValueError) as error:
             click.echo(f"coord dump: {error}", err=True)
             damaged = True

@@ -38,6 +38,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="quorate", prog_name="coord")
 def main() -> None:
     """A coordination service that speaks Apache ZooKeeper's protocols."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 import click
@@ -31,8 +32,8 @@ Examples:
   coord shell create /config - < config.xml    data from standard input: - stands for it, byte for byte
   coord shell < commands.txt                   a command on each line; quoted data may span lines
 
-Exit codes: 0 done, 1 a command failed, 2 a command or an option was not given as it must be. `coord shell help` lists
-the commands; their names, options and output are zkCli's."""
+Exit codes: 0 done, 1 a command failed, 2 a command or an option was not given as it must be, 130 Ctrl-C.
+`coord shell help` lists the commands; their names, options and output are zkCli's."""
 
 
 @click.command(
@@ -70,7 +71,7 @@ def shell_command(
     try:
         code = trio.run(_main, hosts, timeout_ms / 1000, read_only, patient, list(command), interactive)
     except* KeyboardInterrupt:
-        code = EXIT_FAILED
+        code = 128 + signal.SIGINT
     sys.exit(code)
 
 
