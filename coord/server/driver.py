@@ -17,6 +17,7 @@ from random import Random
 
 import trio
 
+from coord.kit.cliutil import StartError
 from coord.kit.net import Listening, Network, Transport
 from coord.wire.election import Notification
 from coord.wire.quorum import PacketType, encode_packet, encode_sessions
@@ -42,6 +43,7 @@ from coord.zab.leader import Leader
 from coord.zab.ledger import Ledger
 from coord.zab.membership import Membership
 from coord.zab.peer import Peer
+from coord.zab.quorums import bracketed
 from coord.zab.standalone import Standalone
 from coord.zab.storage import Configurations, Epochs, History, TransactionLog
 from coord.zab.timing import Timing
@@ -129,8 +131,8 @@ class Driver:
         network.on_wakeup(self._woken)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Runs until cancelled; `started` once the election port is open. Raises OSError when a port is taken or the disk
-        failed: the node must stop then, for it can keep no promise any more."""
+        """Runs until cancelled; `started` once the election port is open. Raises StartError when one of the two ports cannot
+        be opened, and OSError when the disk failed: the node must stop then, for it can keep no promise any more."""
         membership, last_zxid = self._membership, self.application.last_zxid
         self._appended = last_zxid
         if membership is None:
@@ -138,14 +140,33 @@ class Driver:
             return
         ledger = Ledger(self._epochs.accepted, self._epochs.current, last_zxid)
         peer = Peer(self.sid, membership, ledger, self._history, self._timing, self._random)
-        (await self._open_quorum_port()).close()  # a port that is taken must be known before it is needed
         self._mesh = Mesh(self.sid, membership.committed, self._network, self._notified)
         self._mesh.configured(membership.last_seen)
-        await self._mesh.listen(self._listen_host)
+        await self._open_ports(self._mesh)
         try:
             await self._run(peer, task_status)
         finally:
             self._mesh.close()
+
+    async def _open_ports(self, mesh: Mesh) -> None:
+        """The election port, and for a moment the quorum port: that it is taken must be known before it is needed."""
+        which = "quorum"
+        try:
+            (await self._open_quorum_port()).close()
+            which = "election"
+            await mesh.listen(self._listen_host)
+        except OSError as error:
+            raise StartError(f"{self._own_port(which)}: {error.strerror or error}") from error
+
+    def _own_port(self, which: str) -> str:
+        """One of this server's two ports, as a configuration names it."""
+        member = self._membership.member(self.sid) if self._membership is not None else None
+        if member is None:
+            return f"server.{self.sid}"
+        address = member.address
+        host = bracketed((address.host if self._listen_host is None else self._listen_host) or "0.0.0.0")
+        port = address.quorum_port if which == "quorum" else address.election_port
+        return f"server.{self.sid}: {which} port {host}:{port}"
 
     async def _run(self, peer: Peer | Standalone, task_status: trio.TaskStatus[None]) -> None:
         self.peer = peer

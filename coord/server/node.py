@@ -118,7 +118,7 @@ async def _serve(
             nursery.start_soon(state.write_snapshots)
             nursery.start_soon(state.purge, config.purge_hours, config.snapshots_kept)
             nursery.start_soon(port.follow)
-            await nursery.start(driver.run)
+            await _start(nursery, driver, config)
             log.info("clients are served at %s", client_address(config))
             task_status.started(port.port)
             await stopping.wait()
@@ -127,6 +127,13 @@ async def _serve(
     finally:
         port.close()
         clients.close_all()
+
+
+async def _start(nursery: trio.Nursery, driver: Driver, config: ServerConfig) -> None:
+    try:
+        await nursery.start(driver.run)
+    except StartError as error:
+        raise StartError(f"{config.path}: {error}") from error
 
 
 async def _sweep(host: Host, config: ServerConfig, pipeline: Pipeline) -> None:

@@ -211,6 +211,8 @@ def test_a_snapshot_is_written_and_started_from(tmp_path: Path) -> None:
         (["dataDir=/proc/nowhere"], "dataDir: /proc/nowhere"),
         (["server.1=127.0.0.1:1:2", "server.2=127.0.0.1:3:4", "dataDir=/tmp/"], "/tmp/myid: this server's id is missing"),
         (["clientPort=PORT"], "clientPort: 0.0.0.0:PORT: Address already in use"),
+        (["server.1=127.0.0.1:PORT:1", "server.2=127.0.0.1:3:4"], "zoo.cfg: server.1: quorum port 127.0.0.1:PORT: Address already in use"),
+        (["dataDir=a\\u0000b"], "zoo.cfg line 6: dataDir='a\\x00b': expected a folder"),
     ],
 )
 def test_a_server_that_cannot_start_says_why_in_one_line(settings: list[str], line: str, tmp_path: Path, one: Cluster) -> None:

@@ -11,6 +11,7 @@ from random import Random
 
 import trio
 
+from coord.kit.cliutil import StartError
 from coord.kit.tcp import TcpNetwork, open_network
 from coord.server.driver import Driver
 from coord.zab.application import ForwardedRequest, Role, Transaction
@@ -255,7 +256,7 @@ class Replica:
         )  # fmt: skip
         try:
             await self.driver.run(task_status=task_status)
-        except OSError as error:
+        except (OSError, StartError) as error:
             self.failure = error
 
     async def stop(self) -> None:

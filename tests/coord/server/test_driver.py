@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
+from coord.kit.cliutil import StartError
 from coord.server.links import STREAM_QUEUED_MAX
 from coord.wire.quorum import LearnerInfo, PacketType, encode_packet
 from coord.zab.application import ForwardedRequest, Role
@@ -249,8 +250,9 @@ def test_a_port_that_is_taken_is_an_error_at_once(which: str) -> None:
     async def scenario(ensemble: Replicas) -> None:
         with socket.create_server(("127.0.0.1", getattr(ensemble.ensemble.members[1].address, which))):
             await ensemble[1].run()
-        assert isinstance(ensemble[1].failure, OSError)
-        assert ensemble[1].failure.errno == errno.EADDRINUSE
+        port = getattr(ensemble.ensemble.members[1].address, which)
+        assert isinstance(ensemble[1].failure, StartError)
+        assert str(ensemble[1].failure) == f"server.1: {which.replace('_', ' ')} 127.0.0.1:{port}: Address already in use"
 
     run(scenario)
 
