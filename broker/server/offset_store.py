@@ -9,7 +9,8 @@ check of every slot concerned. When a multi is refused its commits are tried one
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -72,7 +73,8 @@ class OffsetStore:
         self._metadata_max = metadata_max
         self._timeout = timeout
         self._loaded: dict[str, _Loaded] = {}
-        self._loading: dict[str, trio.Event] = {}
+        self._busy: dict[str, trio.Event] = {}
+        """Groups that are being read or deleted; others wait for the event."""
         self._overtaken: set[str] = set()
         """Groups that were written while they were being read."""
         self._queue = CommitQueue()
@@ -97,9 +99,13 @@ class OffsetStore:
             done(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
 
     async def delete(self, group_id: str) -> None:
-        """Removes a group and all that it committed. Raises CoordError."""
-        self.forget([group_id])
-        await self._session.client.delete_all(group_dir(group_id))
+        """Removes a group and all that it committed. Raises CoordError.
+
+        Who asks for its offsets meanwhile waits: what is read from half a deleted folder would stay in memory.
+        """
+        async with self._alone(group_id):
+            self.forget([group_id])
+            await self._session.client.delete_all(group_dir(group_id))
 
     async def groups(self) -> list[str]:
         """The folders of all groups in the tree, by name. Raises CoordError."""
@@ -208,7 +214,7 @@ class OffsetStore:
     def _finish(self, batch: list[Commit], error: ErrorCode) -> None:
         for commit in batch:
             loaded = self._loaded.get(commit.group_id)
-            if commit.group_id in self._loading:
+            if commit.group_id in self._busy:
                 self._overtaken.add(commit.group_id)
             elif loaded is not None and error is ErrorCode.NONE:
                 loaded.offsets.apply(commit.entries)
@@ -220,20 +226,25 @@ class OffsetStore:
 
     async def _load(self, group_id: str) -> _Loaded:
         while (found := self._loaded.get(group_id)) is None:
-            under_way = self._loading.get(group_id)
-            if under_way is not None:
-                await under_way.wait()
-                continue
-            self._loading[group_id] = trio.Event()
-            try:
-                loaded = await self._read(group_id)
-                if group_id not in self._overtaken:
-                    self._loaded[group_id] = loaded
-            finally:
-                self._overtaken.discard(group_id)
-                self._loading.pop(group_id).set()
+            async with self._alone(group_id):
+                if group_id not in self._loaded:
+                    loaded = await self._read(group_id)
+                    if group_id not in self._overtaken:
+                        self._loaded[group_id] = loaded
             self._make_room()
         return found
+
+    @asynccontextmanager
+    async def _alone(self, group_id: str) -> AsyncIterator[None]:
+        """One task at a time reads a group's folder, or deletes it."""
+        while (under_way := self._busy.get(group_id)) is not None:
+            await under_way.wait()
+        self._busy[group_id] = trio.Event()
+        try:
+            yield
+        finally:
+            self._overtaken.discard(group_id)
+            self._busy.pop(group_id).set()
 
     def _make_room(self) -> None:
         while len(self._loaded) > LOADED_MAX:
