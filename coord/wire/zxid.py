@@ -6,9 +6,11 @@ epoch. An epoch ends before its counter would wrap: the leader steps down and th
 
 from __future__ import annotations
 
-__all__ = ["COUNTER_MAX", "counter_of", "epoch_of", "first_of", "follows", "show"]
+__all__ = ["COUNTER_MAX", "EPOCH_MAX", "counter_of", "epoch_of", "first_of", "follows", "show"]
 
 COUNTER_MAX = 0xFFFFFFFF
+EPOCH_MAX = 0x7FFFFFFF
+"""A zxid is a signed long."""
 
 
 def epoch_of(zxid: int) -> int:

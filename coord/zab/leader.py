@@ -29,7 +29,7 @@ from coord.wire.quorum import (
     parse_request,
     parse_sessions,
 )
-from coord.wire.zxid import counter_of, epoch_of, first_of, show
+from coord.wire.zxid import EPOCH_MAX, counter_of, epoch_of, first_of, show
 
 from .application import ForwardedRequest, Role, Transaction
 from .broadcast import Broadcast
@@ -266,21 +266,20 @@ class Leader:
         handler(self, learner, packet, now, out)
 
     def _greet(self, learner: FollowerState, packet: Packet, now: float, out: Effects) -> None:
-        info = LearnerInfo.parse(packet.data)
-        if info.protocol_version < PROTOCOL_VERSION:
-            raise JuteError(f"server {info.sid} speaks a protocol from before ZooKeeper 3.4")
-        if info.config_version > self.membership.committed.version:
-            raise JuteError(f"server {info.sid} knows a newer configuration, {info.config_version:x}")
-        for other in list(self.learners.values()):
-            if other.sid == info.sid and other is not learner:
-                self._refuse(other, f"server {info.sid} connected anew", out)
+        info, accepted = LearnerInfo.parse(packet.data), epoch_of(packet.zxid)
+        before = [other for other in self.learners.values() if other.sid == info.sid and other is not learner]
+        self._check_greeting(info, accepted, before)
+        for other in before:
+            self._refuse(other, f"server {info.sid} connected anew", out)
         learner.greeted(info.sid, packet.type == PacketType.OBSERVERINFO, info.sid in self.membership.voters, now)
-        accepted = epoch_of(packet.zxid)
+        if self.membership.member(info.sid) is None:
+            accepted = 0  # anybody can call himself anything: what the ensemble needs is told by those it consists of
         self.ledger.highest_promise = max(self.ledger.highest_promise, accepted)
         if self.epoch:
             self._announce(learner, now, out)
             if learner.votes and accepted > self.epoch:
-                # it promised a later epoch and can never promise this one; it comes back only under a newer one
+                # it can never promise this epoch, and comes back only under a newer one; an Apache leader would leave it
+                # outside until something else ends the epoch
                 self.lost = f"server {info.sid} has promised epoch {accepted}, beyond this leader's {self.epoch}"
             return
         self._next_epoch = max(self._next_epoch, accepted + 1)
@@ -288,8 +287,25 @@ class Leader:
             self._greeted.add(info.sid)
         self._maybe_choose_epoch(now, out)
 
+    def _check_greeting(self, info: LearnerInfo, accepted: int, before: list[FollowerState]) -> None:
+        """Raises JuteError when it is nobody to serve. before: connections of the same server."""
+        if info.protocol_version < PROTOCOL_VERSION:
+            raise JuteError(f"server {info.sid} speaks a protocol from before ZooKeeper 3.4")
+        if info.config_version > self.membership.committed.version:
+            raise JuteError(f"server {info.sid} knows a newer configuration, {info.config_version:x}")
+        if info.sid == self.sid:
+            raise JuteError(f"a learner claims to be server {self.sid}, which is this one")
+        if not 0 <= accepted < EPOCH_MAX:
+            raise JuteError(f"server {info.sid} says that it has promised epoch {accepted}, beyond which there is none")
+        if accepted > self.epoch and any(other.stage is Stage.SERVING for other in before):
+            # had it left, it would promise something newer; a connection that it lost is overdue by syncLimit
+            raise JuteError(f"server {info.sid} follows in epoch {self.epoch}, and somebody says that it has promised {accepted}")
+
     def _maybe_choose_epoch(self, now: float, out: Effects) -> None:
         if not self.membership.is_quorum(self._greeted):
+            return
+        if self._next_epoch > EPOCH_MAX:
+            self.lost = f"epoch {EPOCH_MAX} is promised, and no zxid can have a later one"
             return
         self.epoch = self._next_epoch
         self._step_since = now

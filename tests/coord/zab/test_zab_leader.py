@@ -17,9 +17,10 @@ from coord.wire.quorum import (
     Proposals,
     encode_sessions,
 )
-from coord.wire.zxid import COUNTER_MAX, first_of
+from coord.wire.zxid import COUNTER_MAX, EPOCH_MAX, first_of
 from coord.zab.application import ForwardedRequest, Role
 from coord.zab.effects import Effects
+from coord.zab.follower import Stage
 from coord.zab.leader import ALONE_SECONDS, LINKS_MAX, QUORUM_GRACE
 from coord.zab.quorums import majority
 from tests.coord.zab.zab_play import OBSERVED, THREE, LeaderPlay, packet, said, transactions, z
@@ -543,6 +544,62 @@ def test_a_voter_that_promised_more_ends_the_epoch() -> None:
     play.greet(2, accepted=9)
     assert "has promised epoch 9" in str(play.leader.lost)
     assert play.ledger.highest_promise == 9
+
+
+def test_a_stranger_that_promised_more_changes_nothing() -> None:
+    """Whoever is in no configuration joins as a follower without a vote, and says nothing about the ensemble's epochs."""
+    play = LeaderPlay()
+    play.greet(99, accepted=9)
+    play.greet(1, accepted=2)
+    assert (play.leader.epoch, play.ledger.highest_promise) == (3, 2)
+    assert play.leader.learners[99].stage is Stage.PROMISING
+
+    play = established()
+    assert said(play.greet(99, accepted=9), 99) == [Packet(PacketType.LEADERINFO, z(1, 0), b"\0\1\0\0")]
+    assert (play.leader.lost, play.ledger.highest_promise) == (None, 0)
+
+
+def test_a_follower_that_serves_has_promised_nothing_newer() -> None:
+    """Somebody who takes its name ends neither its connection nor the epoch; it has left when its connection is gone."""
+    play = established()
+    play.leader.opened(7, play.now, play.out)
+    greeting = packet(PacketType.FOLLOWERINFO, first_of(9), LearnerInfo(1).encode())
+    assert play.hear(7, greeting).close == [(7, "server 1 follows in epoch 1, and somebody says that it has promised 9")]
+    assert play.leader.learners[1].stage is Stage.SERVING
+    assert (play.leader.lost, play.ledger.highest_promise) == (None, 0)
+
+    play.leader.closed(1)
+    play.leader.opened(7, play.now, play.out)
+    play.hear(7, greeting)
+    assert "has promised epoch 9" in str(play.leader.lost)
+
+
+@pytest.mark.parametrize(
+    ("sid", "zxid", "reason"),
+    [
+        (1, first_of(EPOCH_MAX), "beyond which there is none"),
+        (99, first_of(EPOCH_MAX), "beyond which there is none"),
+        (1, -1, "beyond which there is none"),
+        (3, 0, "which is this one"),
+    ],
+)
+def test_a_greeting_that_cannot_be_true_is_refused(sid: int, zxid: int, reason: str) -> None:
+    """An epoch after which no zxid is left, a negative one, the leader's own name; before the epoch is found and after."""
+    for play in (LeaderPlay(), established()):
+        play.leader.opened(7, play.now, play.out)
+        assert reason in play.hear(7, packet(PacketType.FOLLOWERINFO, zxid, LearnerInfo(sid).encode())).close[0][1]
+        assert (play.leader.lost, play.ledger.highest_promise) == (None, 0)
+
+
+def test_epochs_come_to_an_end() -> None:
+    """The last one serves; after it a leader says so, again and again, and no server stops."""
+    play = LeaderPlay(epoch=1)
+    play.greet(2, accepted=EPOCH_MAX - 1)
+    assert play.leader.epoch == EPOCH_MAX
+    assert said(play.out, 2) == [Packet(PacketType.LEADERINFO, first_of(EPOCH_MAX), b"\0\1\0\0")]
+
+    play = LeaderPlay(majority([3]), epoch=EPOCH_MAX)
+    assert "no zxid can have a later one" in str(play.leader.lost)
 
 
 def test_the_counter_ends_the_epoch() -> None:
