@@ -56,6 +56,16 @@ def test_a_server_that_does_not(tmp_path: Path, answer: bytes | None, reason: st
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, f"Error contacting service. {reason}")
 
 
+def test_a_host_that_can_be_no_name(tmp_path: Path) -> None:
+    """A dynamic file may have one; it is named, and nobody answers there."""
+    (tmp_path / "dynamic").write_text("server.1=a:1:2;a..b:2181\n")
+    path = tmp_path / "zoo.cfg"
+    path.write_text(f"dataDir={tmp_path}\ndynamicConfigFile={tmp_path}/dynamic\n")
+    result = status(path)
+    assert "Client address: a..b." in result.stdout
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "Error contacting service. It is probably not running.")
+
+
 def _answer_once(listening: socket.socket, answer: bytes) -> None:
     connection, _ = listening.accept()
     with connection:
