@@ -191,8 +191,11 @@ def decode_partition_state(path: str, data: bytes, zk_version: int) -> Partition
     """`zk_version` is the data version of the znode: the partition's epoch, for compare-and-set."""
     value = _load(path, data)
     leader, epoch = _need(path, value, "leader"), _need(path, value, "leader_epoch")
-    isr = tuple(int(replica) for replica in _need(path, value, "isr"))
-    return PartitionState(int(leader), int(epoch), isr, int(value.get("controller_epoch", 0)), zk_version)
+    try:
+        isr = tuple(int(replica) for replica in _need(path, value, "isr"))
+        return PartitionState(int(leader), int(epoch), isr, int(value.get("controller_epoch", 0)), zk_version)
+    except (ValueError, TypeError) as error:
+        raise error if isinstance(error, ZnodeError) else ZnodeError(f"{path}: {error}") from error
 
 
 def encode_controller(broker_id: int, timestamp_ms: int) -> bytes:
@@ -240,7 +243,7 @@ def _dump(value: Mapping[str, Any]) -> bytes:
 def _load(path: str, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ZnodeError(f"{path}: {error}") from error
     if not isinstance(value, dict):
         raise ZnodeError(f"{path}: {value!r} is not an object")

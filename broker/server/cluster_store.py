@@ -6,6 +6,7 @@ was away cannot change anything (`DeposedError`). States are written with the ve
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -32,6 +33,8 @@ from coord.kit.nurseries import gather
 
 __all__ = ["ClusterStore", "DeposedError", "read_all", "read_brokers", "read_topics"]
 
+log = logging.getLogger(__name__)
+
 OPS_AT_ONCE = 300
 """In one multi; a state is about 100 bytes, and a request must stay below 1 MB."""
 
@@ -43,13 +46,13 @@ class DeposedError(Exception):
     """Another broker is the controller now."""
 
 
-async def read_all(client: Client, paths: Iterable[str]) -> Found:
-    """path -> (data, Stat) of the nodes that exist; many reads travel together."""
+async def read_all(client: Client, paths: Iterable[str], watch: Watcher | None = None) -> Found:
+    """path -> (data, Stat) of the nodes that exist; many reads travel together. `watch` tells of changes of each."""
     found: Found = {}
 
     async def read(path: str) -> None:
         try:
-            found[path] = await client.get(path)
+            found[path] = await client.get(path, watch)
         except NoNodeError:
             pass
 
@@ -69,11 +72,30 @@ async def read_brokers(client: Client, watch: Watcher | None = None) -> dict[int
     }
 
 
-async def read_topics(client: Client, names: Iterable[str]) -> dict[str, Topic]:
-    """The topics of these names that exist."""
+async def read_topics(client: Client, names: Iterable[str], watch: Watcher | None = None) -> dict[str, Topic | None]:
+    """The topics of these names that exist; None for one that cannot be read. `watch` tells of changes of each."""
     paths = {name: znodes.topic_path(name) for name in sorted(names)}
-    found = await read_all(client, paths.values())
-    return {name: znodes.decode_topic(path, name, found[path][0]) for name, path in paths.items() if path in found}
+    found = await read_all(client, paths.values(), watch)
+    return {name: _decoded_topic(path, name, found[path][0]) for name, path in paths.items() if path in found}
+
+
+def _decoded_topic(path: str, name: str, data: bytes) -> Topic | None:
+    try:
+        return znodes.decode_topic(path, name, data)
+    except znodes.ZnodeError as error:
+        log.warning(
+            "topic %s is passed over until its znode changes: %s; write what belongs there, or delete %s and what is below it",
+            name, error, path,
+        )  # fmt: skip
+        return None
+
+
+def _decoded_state(path: str, data: bytes, version: int) -> PartitionState | None:
+    try:
+        return znodes.decode_partition_state(path, data, version)
+    except znodes.ZnodeError as error:
+        log.warning("a partition is passed over: %s; delete that znode, and the next controller writes a new one", error)
+        return None
 
 
 class ClusterStore:
@@ -84,7 +106,7 @@ class ClusterStore:
         self._fence = Check(znodes.CONTROLLER_EPOCH, epoch_version)
 
     async def read_states(self, topics: Mapping[str, Topic]) -> dict[Partition, PartitionState]:
-        """The states of all partitions of these topics, as far as they have one."""
+        """The states of all partitions of these topics, as far as they have one that can be read."""
         paths = {
             znodes.partition_state_path(name, number): (name, number)
             for name, topic in topics.items()
@@ -92,9 +114,9 @@ class ClusterStore:
         }
         found = await read_all(self._client, paths)
         return {
-            partition: znodes.decode_partition_state(path, found[path][0], found[path][1].version)
+            partition: state
             for path, partition in paths.items()
-            if path in found
+            if path in found and (state := _decoded_state(path, found[path][0], found[path][1].version)) is not None
         }
 
     async def create_states(self, image: ClusterImage, states: States) -> None:
@@ -103,19 +125,25 @@ class ClusterStore:
         for partition, state in states.items():
             by_topic.setdefault(partition[0], {})[partition] = state
         for name, new in by_topic.items():
-            there = await self._partitions_there(name)
-            ops: list[MultiOp] = [] if there is not None else [Create(znodes.partitions_path(name), b"")]
-            for (_, number), state in new.items():
-                if str(number) not in (there or ()):
-                    ops.append(Create(znodes.partition_path(name, number), b""))
-                ops.append(Create(znodes.partition_state_path(name, number), znodes.encode_partition_state(state)))
             try:
-                await self._write(ops)
+                await self._create(image, name, new)
             except NodeExistsError:
-                found = await self.read_states({name: image.topics[name]})
-                image.states.update(found)
-                continue
-            image.states.update({partition: replace(state, zk_version=0) for partition, state in new.items()})
+                image.states.update(await self.read_states({name: image.topics[name]}))
+                for partition in new.keys() - image.states.keys():
+                    try:
+                        await self._create(image, name, {partition: new[partition]})
+                    except NodeExistsError:
+                        pass  # there, and cannot be read: its partition alone has no leader
+
+    async def _create(self, image: ClusterImage, name: str, new: States) -> None:
+        there = await self._partitions_there(name)
+        ops: list[MultiOp] = [] if there is not None else [Create(znodes.partitions_path(name), b"")]
+        for (_, number), state in new.items():
+            if str(number) not in (there or ()):
+                ops.append(Create(znodes.partition_path(name, number), b""))
+            ops.append(Create(znodes.partition_state_path(name, number), znodes.encode_partition_state(state)))
+        await self._write(ops)
+        image.states.update({partition: replace(state, zk_version=0) for partition, state in new.items()})
 
     async def change_states(self, image: ClusterImage, states: States) -> None:
         """Writes states over those that the image holds, and updates it. Raises BadVersionError when one has moved."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 import trio
 
@@ -50,6 +51,10 @@ class Reign:
         self._senders: dict[int, tuple[BrokerSender, trio.CancelScope]] = {}
         self._stopping: dict[str, set[int]] = {}
         self._look: set[str] = set()
+        self._rewritten: set[str] = set()
+        """Topics whose znodes have changed."""
+        self._unreadable: set[str] = set()
+        """Topics that are passed over until their znodes change."""
         self._woken = trio.Event()
         self._one_at_a_time = trio.Lock()
         self._nursery: trio.Nursery | None = None
@@ -120,7 +125,9 @@ class Reign:
         image.brokers = await read_brokers(self._client, self._watcher("brokers"))
         names = await self._client.children(znodes.BROKER_TOPICS, self._watcher("topics"))
         image.deleting = set(await self._client.children(znodes.ADMIN_DELETE_TOPICS, self._watcher("deletions")))
-        image.topics = await read_topics(self._client, names)
+        self._rewritten.clear()
+        self._unreadable.clear()
+        await self._read_topics(names)
         image.states = await self._store.read_states(image.topics)
         await self._store.create_states(image, decide.new_partitions(image, self.epoch, image.topics))
         await self._store.change_states(image, decide.settle(image, self.epoch, unclean=self._unclean))
@@ -158,11 +165,32 @@ class Reign:
         names = set(await self._client.children(znodes.BROKER_TOPICS, self._watcher("topics")))
         for name in set(image.topics) - names:
             image.forget(name)  # deleted by hand, outside of the protocol
-        image.topics |= await read_topics(self._client, names - set(image.topics))
+        self._unreadable &= names
+        rewritten, self._rewritten = self._rewritten & names, set()
+        await self._read_topics(rewritten | (names - set(image.topics) - self._unreadable))
         new = decide.new_partitions(image, self.epoch, names)
         await self._store.create_states(image, new)
         if new:
             self._tell(new, new=new, brokers=image.brokers.values())
+
+    async def _read_topics(self, names: Iterable[str]) -> None:
+        """Takes topics into the image. Where partitions lie already is not changed by what stands in a topic's znode."""
+        for name, topic in (await read_topics(self._client, names, self._topic_rewritten)).items():
+            if topic is None:
+                self._unreadable.add(name)
+                continue
+            self._unreadable.discard(name)
+            known = self.image.topics.get(name)
+            if known is not None and known.topic_id != topic.topic_id:
+                self.image.forget(name)  # deleted and created again between two looks
+                known = None
+            if known is not None:
+                topic = replace(topic, assignment={**topic.assignment, **known.assignment})
+            self.image.topics[name] = topic
+
+    def _topic_rewritten(self, event: WatchEvent) -> None:
+        self._rewritten.add(event.path.rpartition("/")[2])
+        self.look("topics")
 
     # Deletion
 

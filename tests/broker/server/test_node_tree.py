@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import trio
 
 from broker.wire import messages as m
@@ -150,3 +151,38 @@ def test_topics_that_may_not_be(tmp_path: Path) -> None:
         assert answer.responses[0].error_code == ErrorCode.NOT_CONTROLLER
 
     in_cluster(test, tmp_path, 2)
+
+
+def test_a_topic_that_cannot_be_read_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither while the controller reigns nor when one takes over; it is served as soon as its znode is in order."""
+
+    async def test(cluster: Cluster) -> None:
+        async with cluster.tree() as tree:
+            await tree.create("/brokers/topics/torn", b'{"version":3,"partit')
+            await tree.ensure_path("/brokers/topics/broken/partitions/0")
+            await tree.create("/brokers/topics/broken/partitions/0/state", b'{"leader":"?","leader_epoch":0,"isr":[]}')
+            await tree.set("/brokers/topics/broken", b'{"version":2,"partitions":{"0":[1],"1":[1]}}')
+            await cluster.create("before")
+            await cluster.stop(1)
+            await cluster.start(1)
+            await cluster.create("after")
+            wire = await cluster.controller()
+
+            async def leaders(name: str) -> list[int]:
+                asked = m.MetadataRequest([m.MetadataRequestTopic(name=name)], allow_auto_topic_creation=False)
+                answer = await wire.ask(asked, 7, m.MetadataResponse)
+                return [partition.leader_id for partition in answer.topics[0].partitions]
+
+            assert await leaders("before") == await leaders("after") == [1]
+            assert await leaders("torn") == []
+            assert await leaders("broken") == [1]
+            assert "topic torn is passed over until its znode changes: /brokers/topics/torn" in caplog.text
+            caplog.clear()
+            await cluster.create("later")
+            assert "torn" not in caplog.text
+            await tree.set("/brokers/topics/torn", b'{"version":2,"partitions":{"0":[1]}}')
+            with trio.fail_after(10):
+                while await leaders("torn") != [1]:
+                    await trio.sleep(0.02)
+
+    in_cluster(test, tmp_path)
