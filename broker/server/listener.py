@@ -65,12 +65,12 @@ class Connection:
         """Serves the whole frames in `data` until one has to wait."""
         transport = self._transport
         self._idle_ticks = 0
-        if transport.queued > CHOKED_BYTES:
-            self._listeners.choke(self)
-            return 0
         start, end = 0, len(data)
         frame_max = self._listeners.frame_max
         while end - start >= 4:
+            if transport.queued > CHOKED_BYTES:  # asked for each frame: twenty small requests may want 8 MB each
+                self._listeners.choke(self)
+                break
             size = _SIZE.unpack_from(data, start)[0]
             if not 0 <= size <= frame_max:
                 self.close(f"announced a request of {size} bytes; socket.request.max.bytes is {frame_max}")

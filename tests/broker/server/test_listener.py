@@ -228,6 +228,27 @@ def test_a_client_that_takes_no_answers_is_not_read(scene: Scene) -> None:
     assert not scene.transport.paused
 
 
+def test_requests_that_came_together_wait_for_the_answers_before_them(scene: Scene) -> None:
+    """A client that pipelines fetches of many megabytes is slowed down, not cut off."""
+
+    def large(broker: object, request: Request, message: Message) -> HeartbeatResponse:
+        scene.transport.queued += CHOKED_BYTES // 2 + 1
+        return HeartbeatResponse()
+
+    scene.handle = large  # type: ignore[method-assign]
+    APIS[ApiKey.HEARTBEAT] = Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, large, waits=False)  # type: ignore[arg-type]
+    data = b"".join(map(frame, range(1, 6)))
+    taken = scene.receive(data)
+    assert taken == 2 * len(frame(1))
+    assert scene.transport.paused
+    scene.transport.queued = 0
+    scene.network.wake()  # type: ignore[operator]
+    assert not scene.transport.paused
+    taken += scene.receive(data[taken:])
+    assert scene.answers() == [1, 2, 3, 4]
+    assert taken == 4 * len(frame(1))
+
+
 def test_an_answer_to_a_connection_that_is_gone_goes_nowhere(scene: Scene) -> None:
     """The handler need not know."""
     scene.outcome = PENDING
