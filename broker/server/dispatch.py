@@ -72,7 +72,7 @@ class Origin(Protocol):
 class Request:
     """One request that is being served."""
 
-    __slots__ = ("answered", "api_key", "client_id", "correlation_id", "origin", "version")
+    __slots__ = ("answered", "api_key", "client_id", "correlation_id", "let_go", "origin", "version")
 
     def __init__(
         self, origin: Origin, api_key: int, version: int, correlation_id: int, client_id: str | None
@@ -83,6 +83,8 @@ class Request:
         self.correlation_id = correlation_id
         self.client_id = client_id
         self.answered = False
+        self.let_go: Callable[[], None] | None = None
+        """Set by a handler that keeps the request: forgets it, as nobody waits for the answer any more."""
 
     def reply(self, response: Message) -> None:
         """Sends the response. To be called once."""

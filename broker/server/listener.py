@@ -4,6 +4,9 @@ A connection whose request waits is not read (its transport is paused), so a cli
 socket buffer. The same happens to one that does not take its responses. What breaks the protocol (a frame above the
 limit, an unknown API or version, a body that does not parse) closes that connection, with one line in the log; only
 ApiVersions has an answer for a version that it does not know (KIP-511).
+
+A client that hangs up while its request waits is noticed at once, and what was kept of the request is let go: a fetch
+may wait for as long as the client likes.
 """
 
 from __future__ import annotations
@@ -85,10 +88,12 @@ class Connection:
         return start
 
     def closed(self, reason: str) -> None:
-        """The connection is gone; a request that still waits is answered into the void."""
+        """The connection is gone; a request that still waits is let go, or answered into the void."""
         log.debug("%s: %s", self._transport.peer, reason)
         self.gone = True
-        self._waiting = None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.let_go is not None:
+            waiting.let_go()
         self._listeners.forget(self)
 
     # -- the handlers' side
@@ -169,7 +174,7 @@ class Connection:
 
     def _wait(self, request: Request) -> None:
         self._waiting = request
-        self._transport.pause()
+        self._transport.pause(until_end=True)
 
     def _refuse_unreadable(self, frame: memoryview, error: WireError) -> None:
         if len(frame) >= _PREFIX.size:

@@ -42,8 +42,12 @@ class Transport(Protocol):
     def abort(self, reason: str) -> None:
         """Closes at once and drops what is queued. `Receiver.closed(reason)` follows."""
 
-    def pause(self) -> None:
-        """Stops reading and stops handing out bytes that were read already."""
+    def pause(self, *, until_end: bool = False) -> None:
+        """Stops reading and stops handing out bytes that were read already.
+
+        until_end: the other side's end, which would otherwise be noticed when reading goes on, closes the connection:
+        for a receiver that may pause for long and has no answer for whoever has hung up.
+        """
 
     def resume(self) -> None:
         """Undoes `pause`; bytes already here are handed out in the next wake-up."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import Any
 
 from .buffers import BUFFER_BYTES
@@ -52,7 +52,8 @@ class TcpTransport:
     __slots__ = (
         "_blocked", "_buffer", "_dirty", "_discarded", "_dying", "_ended", "_fd", "_held", "_interest", "_lent", "_lingering",
         "_out", "_paused", "_pump", "_reason",
-        "_receiver", "_resumed", "_sock", "_stash", "_wanted", "closed", "host", "peer", "queued", "receive_max", "write_max",
+        "_receiver", "_resumed", "_sock", "_stash", "_until_end", "_wanted",
+        "closed", "host", "peer", "queued", "receive_max", "write_max",
     )  # fmt: skip
 
     def __init__(self, pump: Pump, sock: socket.socket, receive_max: int, write_max: int) -> None:
@@ -72,6 +73,7 @@ class TcpTransport:
         self._held = 0  # unconsumed bytes in the buffer; fewer than it has room for
         self._wanted = 0  # size of buffer the latest large frame needed; 0: the scratch buffer will do
         self._paused = False
+        self._until_end = False  # paused, and the other side's end is to be noticed
         self._resumed = False
         # sending
         self._out: list[Any] = []  # of Part
@@ -120,9 +122,10 @@ class TcpTransport:
             self._reason = reason
         self._die()
 
-    def pause(self) -> None:
+    def pause(self, *, until_end: bool = False) -> None:
         if not self._paused:
             self._paused = True
+            self._until_end = until_end
             self._listen()
 
     def resume(self) -> None:
@@ -146,6 +149,8 @@ class TcpTransport:
                 self._receive()
             elif self._lingering:
                 self._linger()
+            elif events & EPOLLRDHUP and not self.closed:
+                self._other_side_ended()
             elif events & DOWN:  # nobody listens to it any more: without this the wake-ups would never end
                 self.abort("reset by the other side")
 
@@ -235,9 +240,12 @@ class TcpTransport:
         if count:
             self._offer(view, held + count)
         else:
-            self._ended = True
-            self._reason = "closed by the other side"
-            self.close()
+            self._other_side_ended()
+
+    def _other_side_ended(self) -> None:
+        self._ended = True
+        self._reason = "closed by the other side"
+        self.close()
 
     def _offer(self, view: memoryview, size: int) -> None:
         """Hands out the first `size` bytes of `view` and keeps what the receiver leaves."""
@@ -339,6 +347,8 @@ class TcpTransport:
         """Tells epoll what this connection waits for, when that has changed."""
         reads = self._lingering or not (self._paused or self.closed)
         wanted = (EPOLLIN if reads else 0) | (EPOLLOUT if self._blocked else 0)
+        if self._until_end and self._paused and not self.closed:
+            wanted |= EPOLLRDHUP
         if wanted != self._interest:
             self._interest = wanted
             if self._receiver is not None and not self._dying:

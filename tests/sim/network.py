@@ -157,7 +157,7 @@ class SimTransport:
                 self.pipe.put(_END)
             self._die()
 
-    def pause(self) -> None:
+    def pause(self, *, until_end: bool = False) -> None:
         self._paused = True
 
     def resume(self) -> None:

@@ -1,9 +1,10 @@
 """Fetch (1), versions 0-16: consumers read record batches.
 
 Behaviour: whole batches as they lie on disk, from the one that holds the offset, up to the high watermark (to the last
-stable offset for read_committed). When there are fewer than min_bytes the request waits for max_wait_ms at most. The
-first batch of a response comes however large it is (KIP-74). Fetch sessions are not kept: every answer has session id 0,
-which tells a client to name all its partitions every time (KIP-227).
+stable offset for read_committed). When there are fewer than min_bytes the request waits for max_wait_ms at most, and
+not for longer than a connection may idle: a client that vanished without a word is not waited for. The first batch of a
+response comes however large it is (KIP-74). Fetch sessions are not kept: every answer has session id 0, which tells a
+client to name all its partitions every time (KIP-227).
 Version notes: v0-3 would need formats before v2 and get UNSUPPORTED_VERSION where there are records (they are
 advertised because old librdkafka reads features from them); v9 adds the leader epoch; v13 names topics by id; v16 tells
 who leads instead (KIP-951).
@@ -11,6 +12,7 @@ who leads instead (KIP-951).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from broker.log.log import EXTENT_MIN
@@ -72,17 +74,19 @@ class _Fetch:
 
     def serve(self) -> Message | Outcome:
         """Answers at once if there is enough, or something to say; waits otherwise."""
-        message = self._message
+        message, broker = self._message, self._broker
         response, size, at_once = self._read()
         if at_once or size >= message.min_bytes or message.max_wait_ms <= 0:
             return response
         self._bytes_wanted = message.min_bytes - size
         self._committed_then = sum(replica.committed for replica in self._asked)
-        deadline = self._broker.clock.now() + message.max_wait_ms / 1000
+        deadline = broker.clock.now() + min(message.max_wait_ms, broker.config.connections_max_idle_ms) / 1000
         keys = [replica.key for replica in self._asked]
-        if self._broker.replicas.fetches.park(self.finish, keys, deadline, self.ready) is None:
+        waiting = broker.replicas.fetches.park(self.finish, keys, deadline, self.ready)
+        if waiting is None:
             return response
-        self._broker.clock.nudge(deadline)
+        self._request.let_go = partial(broker.replicas.fetches.drop, waiting)
+        broker.clock.nudge(deadline)
         return PENDING
 
     def ready(self) -> bool:

@@ -12,6 +12,7 @@ instead (KIP-951).
 from __future__ import annotations
 
 import logging
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def produce(broker: Broker, request: Request, message: ProduceRequest) -> Messag
         return NO_RESPONSE
     if not waits:
         return response
-    return _wait(broker, request, response, waits, message.timeout_ms / 1000)
+    return _wait(broker, request, response, waits, min(message.timeout_ms, broker.config.connections_max_idle_ms) / 1000)
 
 
 def _append(
@@ -163,8 +164,11 @@ def _wait(
             request.reply(response)
 
     deadline = broker.clock.now() + timeout
-    if broker.replicas.produces.park(finish, [wait[0].key for wait in waits], deadline, ready) is None:
+    waiting = broker.replicas.produces.park(finish, [wait[0].key for wait in waits], deadline, ready)
+    if waiting is None:
         finish()
+    else:
+        request.let_go = partial(broker.replicas.produces.drop, waiting)
     broker.clock.nudge(deadline)
     return PENDING
 

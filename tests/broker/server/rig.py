@@ -69,7 +69,7 @@ class Pipe:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
 
-    def pause(self) -> None:
+    def pause(self, *, until_end: bool = False) -> None:
         self.paused = True
 
     def resume(self) -> None:
@@ -95,6 +95,10 @@ class Client:
         self._connection.received(memoryview(data))
         data[:] = bytes(len(data))  # what a handler keeps of the receive buffer is gone by then
         self._rig.wake()
+
+    def hang_up(self) -> None:
+        """The client goes."""
+        self._connection.closed("closed by the other side")
 
     def answer(self, cls: type[R], version: int) -> R | None:
         """The oldest answer, or None while there is none."""

@@ -158,6 +158,26 @@ def test_a_fetch_gives_up_in_time(tmp_path: Path) -> None:
     on_rig(test, tmp_path)
 
 
+def test_a_fetch_waits_no_longer_than_a_connection_may_idle(tmp_path: Path) -> None:
+    """Or one who vanished without a word would be waited for, 24 days long; one who hangs up is forgotten at once."""
+
+    async def test(rig: Rig) -> None:
+        rig.lead("t")
+        patient, gone = rig.client(), rig.client()
+        for client in (patient, gone):
+            client.send(request(0, wait_ms=2**31 - 1), 11)
+        fetches = rig.broker.replicas.fetches
+        assert len(fetches) == 2
+        gone.hang_up()
+        assert len(fetches) == 1
+        await trio.sleep(2.1)
+        assert patient.answer(FetchResponse, 11) is not None
+        assert len(fetches) == 0
+        assert fetches.deadline() is None
+
+    on_rig(test, tmp_path, "connections.max.idle.ms=2000")
+
+
 def test_records_above_the_high_watermark_are_not_shown(tmp_path: Path) -> None:
     """They come, and wake who waits, when it has passed them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -30,7 +31,7 @@ class FakeTransport:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
 
-    def pause(self) -> None:
+    def pause(self, *, until_end: bool = False) -> None:
         self.paused = True
 
     def resume(self) -> None:
@@ -257,6 +258,20 @@ def test_an_answer_to_a_connection_that_is_gone_goes_nowhere(scene: Scene) -> No
     scene.requests[0].reply(HeartbeatResponse())
     assert scene.transport.written == b""
     assert scene.requests[0].origin.gone
+
+
+def test_a_request_that_waits_is_let_go_when_its_client_hangs_up(scene: Scene) -> None:
+    """Not before, and not when it has been answered."""
+    scene.outcome = PENDING
+    let_go: list[int] = []
+    for number in (1, 2):
+        scene.receive(frame(number))
+        scene.requests[-1].let_go = partial(let_go.append, number)
+        if number == 1:
+            scene.requests[0].reply(HeartbeatResponse())
+    assert let_go == []
+    scene.connection.closed("closed by the other side")
+    assert let_go == [2]
 
 
 def test_a_request_is_answered_once(scene: Scene) -> None:

@@ -214,6 +214,23 @@ def test_acks_all_gives_up_in_time(tmp_path: Path) -> None:
     on_rig(test, tmp_path)
 
 
+def test_a_client_that_hangs_up_is_not_waited_for(tmp_path: Path) -> None:
+    """Its records are written all the same."""
+
+    async def test(rig: Rig) -> None:
+        rig.lead("t", isr=(1, 2))
+        client = rig.client()
+        client.send(request(GOOD, timeout_ms=2**31 - 1), 9)
+        assert len(rig.broker.replicas.produces) == 1
+        client.hang_up()
+        assert len(rig.broker.replicas.produces) == 0
+        replica = rig.broker.replicas.find("t", 0)
+        assert replica is not None
+        assert replica.log.end_offset == 1
+
+    on_rig(test, tmp_path)
+
+
 def test_a_leader_that_is_deposed_answers_what_waits(tmp_path: Path) -> None:
     """NOT_LEADER_OR_FOLLOWER, and the client asks the new one."""
 

@@ -408,6 +408,34 @@ def test_a_reset_while_paused_is_noticed() -> None:
     on_network(body)
 
 
+@pytest.mark.parametrize("until_end", [False, True])
+def test_an_end_while_paused_is_noticed_where_that_is_wanted(until_end: bool) -> None:
+    """What was written still goes out; without `until_end` one who has only ended his half gets his replies later."""
+
+    async def body(network: TcpNetwork) -> None:
+        made = Made(Swallow)
+        listening = await network.listen("127.0.0.1", 0, made)
+        stream = await stream_to(listening.port)
+        await until(lambda: made.receivers)
+        receiver = made.receivers[0]
+        receiver.transport.write(b"earlier\n")
+        receiver.transport.pause(until_end=until_end)
+        await stream.send_eof()
+        assert await read_exactly(stream, 8) == b"earlier\n"
+        if until_end:
+            await until(lambda: receiver.reasons)
+        else:
+            await trio.sleep(0.05)
+            receiver.transport.write(b"later\n")
+            assert await read_exactly(stream, 6) == b"later\n"
+            receiver.transport.resume()
+            await until(lambda: receiver.reasons)
+        assert receiver.reasons == ["closed by the other side"]
+        assert await stream.receive_some(1) == b""
+
+    on_network(body)
+
+
 def test_connect_and_its_failures() -> None:
     """A connection made here works like an accepted one; refusals and silence are OSErrors."""
 

@@ -62,7 +62,7 @@ class FakeTransport:
         self.closed = True
         self.reason = self.reason or reason
 
-    def pause(self) -> None:
+    def pause(self, *, until_end: bool = False) -> None:
         self.paused = True
 
     def resume(self) -> None:
