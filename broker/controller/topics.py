@@ -1,4 +1,4 @@
-"""What a new topic must satisfy before it is written: its name, its partitions, its replicas.
+"""What a new topic must satisfy before it is written: its name, its partitions, its replicas. And what more partitions must.
 
 The rules and the error codes are Kafka's (Topic.validate, ReplicationControlManager and AdminZkClient there); the
 sentences are ours and name what is wrong.
@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from broker.wire.errors import ErrorCode
 
-from .assign import Draw, assign_replicas
+from .assign import Draw, assign_more, assign_replicas
 
-__all__ = ["NAME_MAX", "PARTITIONS_MAX", "REPLICATION_FACTOR_MAX", "TopicRefused", "check_name", "plan_assignment"]
+__all__ = ["NAME_MAX", "PARTITIONS_MAX", "REPLICATION_FACTOR_MAX", "TopicRefused", "check_name", "plan_assignment", "plan_more"]
 
 NAME_MAX = 249
 """A partition's folder is named topic-partition, and file systems allow 255 bytes."""
@@ -67,12 +67,48 @@ def plan_assignment(
             ErrorCode.INVALID_PARTITIONS, f"Number of partitions must be from 1 to {PARTITIONS_MAX}, not {partitions}."
         )
     _check_factor(replication_factor)
-    if replication_factor > len(live):
+    _check_enough(live, replication_factor)
+    return assign_replicas(sorted(live), partitions, replication_factor, draw)
+
+
+def plan_more(
+    live: Collection[int],
+    present: Mapping[int, Sequence[int]],
+    count: int,
+    given: Sequence[Sequence[int]] | None,
+) -> dict[int, tuple[int, ...]]:
+    """Partition -> broker ids of what a topic lacks of `count` partitions, chosen or as given. Raises TopicRefused."""
+    there = len(present)
+    if count < there:
+        raise TopicRefused(
+            ErrorCode.INVALID_PARTITIONS, f"Topic currently has {there} partitions, which is higher than the requested {count}."
+        )
+    if count == there:
+        raise TopicRefused(ErrorCode.INVALID_PARTITIONS, f"Topic already has {there} partitions.")
+    if count > PARTITIONS_MAX:
+        raise TopicRefused(
+            ErrorCode.INVALID_PARTITIONS, f"Number of partitions must be from 1 to {PARTITIONS_MAX}, not {count}."
+        )
+    factor = len(present.get(0, ()))
+    new = range(there, count)
+    if given is not None:
+        if len(given) != len(new):
+            raise TopicRefused(
+                ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                f"Increasing the number of partitions by {len(new)} but {len(given)} assignments provided.",
+            )
+        return _check_replicas(live, dict(zip(new, given, strict=True)), factor)
+    _check_factor(factor)
+    _check_enough(live, factor)
+    return assign_more(sorted(live), new, factor, present[0][0])
+
+
+def _check_enough(live: Collection[int], factor: int) -> None:
+    if factor > len(live):
         raise TopicRefused(
             ErrorCode.INVALID_REPLICATION_FACTOR,
-            f"Replication factor: {replication_factor} larger than available brokers: {len(live)}.",
+            f"Replication factor: {factor} larger than available brokers: {len(live)}.",
         )
-    return assign_replicas(sorted(live), partitions, replication_factor, draw)
 
 
 def _check_factor(factor: int) -> None:
@@ -91,8 +127,14 @@ def _check_given(live: Collection[int], given: Mapping[int, Sequence[int]]) -> d
         raise TopicRefused(
             ErrorCode.INVALID_REPLICA_ASSIGNMENT, "Partitions should be a consecutive 0-based integer sequence."
         )
+    return _check_replicas(live, given, len(given[0]))
+
+
+def _check_replicas(
+    live: Collection[int], given: Mapping[int, Sequence[int]], factor: int
+) -> dict[int, tuple[int, ...]]:
     for number, replicas in given.items():
-        if not replicas or len(set(replicas)) != len(replicas) or len(replicas) != len(given[0]):
+        if not replicas or len(set(replicas)) != len(replicas) or len(replicas) != factor:
             raise TopicRefused(
                 ErrorCode.INVALID_REPLICA_ASSIGNMENT,
                 f"Partition {number}: every partition needs the same number of replicas, each on another broker.",

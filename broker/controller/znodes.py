@@ -44,6 +44,7 @@ __all__ = [
     "encode_controller",
     "encode_partition_state",
     "encode_topic",
+    "is_reassigned",
     "partition_path",
     "partition_state_path",
     "partitions_path",
@@ -150,11 +151,12 @@ def decode_broker(path: str, broker_id: int, epoch: int, data: bytes) -> Broker:
 
 
 def encode_topic(topic: Topic) -> bytes:
-    """/brokers/topics/T, version 3."""
+    """/brokers/topics/T, version 3; a topic that an older broker made may have no id."""
+    topic_id = {} if topic.topic_id == NO_UUID else {"topic_id": uuid_text(topic.topic_id)}
     return _dump(
         {
             "partitions": {str(p): list(replicas) for p, replicas in sorted(topic.assignment.items())},
-            "topic_id": uuid_text(topic.topic_id),
+            **topic_id,
             "adding_replicas": {},
             "removing_replicas": {},
             "version": 3,
@@ -172,6 +174,12 @@ def decode_topic(path: str, name: str, data: bytes) -> Topic:
     except (ValueError, TypeError, AttributeError) as error:
         raise ZnodeError(f"{path}: {error}") from error
     return Topic(name, topic_id, assignment)
+
+
+def is_reassigned(path: str, data: bytes) -> bool:
+    """Whether a topic's replicas are on their way to other brokers: a controller of another kind has begun that."""
+    value = _load(path, data)
+    return bool(value.get("adding_replicas") or value.get("removing_replicas"))
 
 
 def encode_partition_state(state: PartitionState) -> bytes:

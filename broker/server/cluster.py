@@ -1,6 +1,6 @@
 """The seam between the request handlers and the controller: what each side calls of the other.
 
-Handlers decide nothing about the cluster. They ask a `Controller` to create or delete topics, and they hand the
+Handlers decide nothing about the cluster. They ask a `Controller` to create, widen or delete topics, and they hand the
 controller's own three requests on:
 
     key 4  LeaderAndIsr     -> ReplicaManager.become_leader_or_follower
@@ -21,7 +21,7 @@ from typing import Protocol
 from broker.wire.errors import ErrorCode
 from coord.client import Client
 
-__all__ = ["NO_TOPIC_ID", "Controller", "NewTopic", "TopicOutcome"]
+__all__ = ["NO_TOPIC_ID", "Controller", "MorePartitions", "NewTopic", "TopicOutcome"]
 
 NO_TOPIC_ID = bytes(16)
 
@@ -41,8 +41,19 @@ class NewTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class MorePartitions:
+    """Partitions that a client asks for, as it came."""
+
+    name: str
+    count: int
+    """How many the topic is to have in all."""
+    assignment: Sequence[Sequence[int]] | None = None
+    """Broker ids of each new partition, first the preferred leader. None: the controller chooses."""
+
+
+@dataclass(frozen=True, slots=True)
 class TopicOutcome:
-    """What became of one topic of a create or delete request."""
+    """What became of one topic of a request to create, widen or delete some."""
 
     name: str
     error: ErrorCode = ErrorCode.NONE
@@ -71,6 +82,12 @@ class Controller(Protocol):
 
         Returns when the znodes are there: leaders follow, and the caller waits for them in the metadata cache.
         """
+        ...
+
+    async def create_partitions(
+        self, topics: Sequence[MorePartitions], *, validate_only: bool = False
+    ) -> list[TopicOutcome]:
+        """Checks, assigns and writes /brokers/topics/T anew; leaders follow, as with `create_topics`."""
         ...
 
     async def delete_topics(self, names: Sequence[str]) -> list[TopicOutcome]:

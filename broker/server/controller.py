@@ -28,7 +28,7 @@ from coord.client import (
 from coord.kit.host import Wall
 from coord.kit.net import Network
 
-from .cluster import NewTopic, TopicOutcome
+from .cluster import MorePartitions, NewTopic, TopicOutcome
 from .reign import Reign
 from .topic_admin import TopicAdmin
 
@@ -81,6 +81,12 @@ class ClusterController:
     async def create_topics(self, topics: Sequence[NewTopic], *, validate_only: bool = False) -> list[TopicOutcome]:
         """See `cluster.Controller`."""
         return await self._topics.create(topics, validate_only=validate_only)
+
+    async def create_partitions(
+        self, topics: Sequence[MorePartitions], *, validate_only: bool = False
+    ) -> list[TopicOutcome]:
+        """See `cluster.Controller`."""
+        return await self._topics.create_partitions(topics, validate_only=validate_only)
 
     async def delete_topics(self, names: Sequence[str]) -> list[TopicOutcome]:
         """See `cluster.Controller`."""

@@ -120,7 +120,7 @@ class MetadataCache:
 
     async def wait_until(self, condition: Callable[[Image], bool], timeout: float) -> bool:
         """Waits until an image satisfies `condition`; False when that takes longer than `timeout` seconds."""
-        with trio.move_on_after(timeout):
+        with trio.move_on_after(max(0.0, timeout)):  # a client may ask for less than nothing
             while not condition(self.image):
                 await self._changed.wait()
         return condition(self.image)

@@ -1,36 +1,44 @@
-"""Creating and deleting topics: checks, and the znodes that ask for them. Any broker may do it.
+"""Creating, widening and deleting topics: checks, and the znodes that ask for them. Any broker may do it.
 
 A creation writes /config/topics/T and /brokers/topics/T in one multi, so that a topic never appears without its
-configuration; the controller sees the new child and makes its leaders. A deletion is a znode under
+configuration; the controller sees the new child and makes its leaders. More partitions are written over what stands in
+/brokers/topics/T, at the version that was read, and the controller sees that too. A deletion is a znode under
 /admin/delete_topics that the controller works off.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import TypeVar
 
 from broker.controller import znodes
 from broker.controller.image import Topic
-from broker.controller.topics import TopicRefused, check_name, plan_assignment
+from broker.controller.topics import TopicRefused, check_name, plan_assignment, plan_more
 from broker.log.config import ConfigError, check_overrides
 from broker.wire.errors import ErrorCode
 from coord.client import (
+    BadVersionError,
     Client,
     ConnectionLossError,
     CoordError,
     Create,
     NodeExistsError,
+    NoNodeError,
     SetData,
 )
 
-from .cluster import NewTopic, TopicOutcome
+from .cluster import MorePartitions, NewTopic, TopicOutcome
 
 __all__ = ["TopicAdmin"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T", NewTopic, MorePartitions)
 
 
 class TopicAdmin:
@@ -50,20 +58,27 @@ class TopicAdmin:
 
     async def create(self, topics: Sequence[NewTopic], *, validate_only: bool) -> list[TopicOutcome]:
         """One outcome for each topic, in order."""
-        twice = {t.name for t in topics if sum(t.name == other.name for other in topics) > 1}
-        outcomes = []
-        for wanted in topics:
-            if wanted.name in twice:
-                outcomes.append(
-                    TopicOutcome(wanted.name, ErrorCode.INVALID_REQUEST, "The topic is named twice in one request.")
-                )
-                continue
-            outcomes.append(await self._guarded(wanted.name, partial(self._create, wanted, validate_only)))
-        return outcomes
+        return await self._each(topics, lambda wanted: self._create(wanted, validate_only))
+
+    async def create_partitions(self, topics: Sequence[MorePartitions], *, validate_only: bool) -> list[TopicOutcome]:
+        """One outcome for each topic, in order."""
+        return await self._each(topics, lambda wanted: self._widen(wanted, validate_only))
 
     async def delete(self, names: Sequence[str]) -> list[TopicOutcome]:
         """One outcome for each topic, in order."""
         return [await self._guarded(name, partial(self._delete, name)) for name in names]
+
+    async def _each(self, topics: Sequence[T], operation: Callable[[T], Awaitable[TopicOutcome]]) -> list[TopicOutcome]:
+        names = Counter(topic.name for topic in topics)
+        outcomes = []
+        for wanted in topics:
+            if names[wanted.name] > 1:
+                outcomes.append(
+                    TopicOutcome(wanted.name, ErrorCode.INVALID_REQUEST, "The topic is named twice in one request.")
+                )
+                continue
+            outcomes.append(await self._guarded(wanted.name, partial(operation, wanted)))
+        return outcomes
 
     async def _guarded(self, name: str, operation: Callable[[], Awaitable[TopicOutcome]]) -> TopicOutcome:
         try:
@@ -83,10 +98,9 @@ class TopicAdmin:
         existing = set(await client.children(znodes.BROKER_TOPICS))
         check_name(wanted.name, existing)
         _check_configs(wanted.configs)
-        live = [int(name) for name in await client.children(znodes.BROKER_IDS) if name.isdecimal()]
         partitions = self._num_partitions if wanted.partitions == -1 else wanted.partitions
         factor = self._replication_factor if wanted.replication_factor == -1 else wanted.replication_factor
-        assignment = plan_assignment(live, partitions, factor, wanted.assignment, self._random)
+        assignment = plan_assignment(await _live(client), partitions, factor, wanted.assignment, self._random)
         topic = Topic(wanted.name, self._random.randbytes(16), assignment)
         if not validate_only:
             await self._write(client, topic, wanted.configs)
@@ -106,6 +120,31 @@ class TopicAdmin:
         except NodeExistsError:
             raise TopicRefused(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.") from None
 
+    async def _widen(self, wanted: MorePartitions, validate_only: bool) -> TopicOutcome:
+        client = self._connected()
+        path = znodes.topic_path(wanted.name)
+        try:
+            data, stat = await client.get(path)
+            topic = znodes.decode_topic(path, wanted.name, data)
+            if znodes.is_reassigned(path, data):
+                raise TopicRefused(ErrorCode.REASSIGNMENT_IN_PROGRESS, "A partition reassignment is in progress.")
+            if await client.exists(znodes.delete_topic_path(wanted.name)) is not None:
+                raise TopicRefused(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")
+            more = plan_more(await _live(client), topic.assignment, wanted.count, wanted.assignment)
+            if not validate_only:
+                wider = replace(topic, assignment={**more, **topic.assignment})
+                await client.set(path, znodes.encode_topic(wider), stat.version)
+                log.info("topic %s has %d partitions, %d of them new", wanted.name, wanted.count, len(more))
+        except NoNodeError:
+            raise TopicRefused(
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{wanted.name}' does not exist."
+            ) from None
+        except BadVersionError:
+            return await self._widen(wanted, validate_only)  # somebody else has widened it meanwhile
+        except znodes.ZnodeError as error:
+            raise TopicRefused(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
+        return TopicOutcome(wanted.name, topic_id=topic.topic_id, partitions=wanted.count)
+
     async def _delete(self, name: str) -> TopicOutcome:
         client = self._connected()
         if await client.exists(znodes.topic_path(name)) is None:
@@ -121,6 +160,10 @@ class TopicAdmin:
         if client is None:
             raise ConnectionLossError
         return client
+
+
+async def _live(client: Client) -> list[int]:
+    return [int(name) for name in await client.children(znodes.BROKER_IDS) if name.isdecimal()]
 
 
 def _check_configs(configs: Mapping[str, str]) -> None:

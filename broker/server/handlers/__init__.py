@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     api_versions,
     controlled_shutdown,
+    create_partitions,
     create_topics,
     delete_groups,
     delete_topics,
@@ -33,6 +34,7 @@ from . import (
 __all__ = [
     "api_versions",
     "controlled_shutdown",
+    "create_partitions",
     "create_topics",
     "delete_groups",
     "delete_topics",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.controller import decide
-from broker.controller.assign import assign_replicas
+from broker.controller.assign import assign_more, assign_replicas
 from broker.controller.elect import leader_on_shutdown, leader_when_offline
 from broker.controller.image import NO_LEADER, Broker, ClusterImage, PartitionState, Topic
 
@@ -99,6 +99,18 @@ def test_assignment_spreads(ids: set[int], partitions: int, seed: int) -> None:
         assert all(len(set(replicas)) == factor and set(replicas) <= ids for replicas in assignment.values())
         leaders = [sum(replicas[0] == b for replicas in assignment.values()) for b in ids]
         assert max(leaders) - min(leaders) <= 1
+
+
+@given(brokers, st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32))
+def test_more_partitions_go_on_round_the_brokers(ids: set[int], there: int, more: int, seed: int) -> None:
+    """A topic that was widened lies as one that was made so, and replicas stay distinct with any factor."""
+    order = sorted(ids)
+    made = assign_replicas(order, there + more, 1, Random(seed))
+    leader = made[0][0]
+    assert assign_more(order, range(there, there + more), 1, leader) == {n: made[n] for n in range(there, there + more)}
+    for factor in range(1, len(ids) + 1):
+        wider = assign_more(order, range(there, there + more), factor, leader)
+        assert all(len(set(replicas)) == factor and set(replicas) <= ids for replicas in wider.values())
 
 
 @given(brokers, brokers, st.data())

@@ -65,6 +65,21 @@ def test_topics_round_trip(name: str, assignment: dict[int, list[int]]) -> None:
     assert znodes.decode_topic("/t", name, znodes.encode_topic(topic)) == topic
 
 
+def test_a_topic_without_an_id_stays_without_one() -> None:
+    """A broker before 2.8 made it; an id of zeros would be one that several topics have."""
+    topic = Topic("t", bytes(16), {0: (1,)})
+    data = znodes.encode_topic(topic)
+    assert b"topic_id" not in data
+    assert znodes.decode_topic("/t", "t", data) == topic
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"leader":"x","leader_epoch":0,"isr":[]}', b'{"leader":1,"leader_epoch":0,"isr":[[]]}'])
+def test_a_state_that_is_none_names_its_path(data: bytes) -> None:
+    """JSON that nests too deeply, and values that are no numbers."""
+    with pytest.raises(znodes.ZnodeError, match="/p"):
+        znodes.decode_partition_state("/p", data, 0)
+
+
 @given(st.binary(max_size=40))
 def test_garbage_names_its_path(data: bytes) -> None:
     """Whatever lies in a node, the error says where."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_librdkafka(tmp_path: Path, codec: str) -> None:
 def test_librdkafka_administers(tmp_path: Path) -> None:
     """Topics, their configuration and groups, with the errors that the client expects."""
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+    from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
     def client(brokers: str) -> None:
         admin = AdminClient({"bootstrap.servers": brokers})
@@ -101,6 +102,10 @@ def test_librdkafka_administers(tmp_path: Path) -> None:
         described = admin.describe_configs([resource])[resource].result(TIMEOUT_S)
         assert (described["retention.ms"].value, described["retention.ms"].is_default) == ("1234", False)
         assert described["segment.bytes"].is_default
+        admin.create_partitions([NewPartitions("made", 6)], operation_timeout=TIMEOUT_S)["made"].result(TIMEOUT_S)
+        assert len(admin.list_topics(timeout=TIMEOUT_S).topics["made"].partitions) == 6
+        with pytest.raises(KafkaException, match="already has 6 partitions"):
+            admin.create_partitions([NewPartitions("made", 6)])["made"].result(TIMEOUT_S)
         assert admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S).errors == []
         admin.delete_topics(["made"], operation_timeout=TIMEOUT_S)["made"].result(TIMEOUT_S)
         assert "made" not in admin.list_topics(timeout=TIMEOUT_S).topics
@@ -108,10 +113,28 @@ def test_librdkafka_administers(tmp_path: Path) -> None:
     with_client(client, tmp_path)
 
 
+def test_our_own_command_widens_a_topic(tmp_path: Path) -> None:
+    """By either name; what the broker refuses is one line."""
+
+    def client(brokers: str) -> None:
+        def run(*words: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+        alter = [sys.executable, "-m", "broker", "topics", "alter", "--bootstrap-server", brokers, "--topic", "t"]
+        done = run(*alter, "--partitions", "4")
+        assert (done.returncode, done.stderr) == (0, "")
+        done = run(*alter, "--partitions", "5", "--replica-assignment", "1,2,1,2,2")
+        assert (done.returncode, done.stderr) == (0, "")
+        done = run(*alter, "--partitions", "5")
+        assert (done.returncode, done.stderr) == (1, "broker topics: Topic already has 5 partitions.\n")
+
+    with_client(client, tmp_path)
+
+
 def test_kafka_python(tmp_path: Path) -> None:
     """Producer, group consumer, offsets by time, administration."""
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import NewTopic
+    from kafka.admin import NewPartitions, NewTopic
 
     def client(brokers: str) -> None:
         servers = brokers.split(",")
@@ -137,6 +160,8 @@ def test_kafka_python(tmp_path: Path) -> None:
         admin = KafkaAdminClient(bootstrap_servers=servers)
         admin.create_topics([NewTopic("made", 2, 1)])
         assert "made" in admin.list_topics()
+        admin.create_partitions({"made": NewPartitions(5)})
+        assert len(admin.describe_topics(["made"])[0]["partitions"]) == 5
         admin.delete_topics(["made"])
         admin.close()
 

@@ -119,6 +119,11 @@ def requests(version: int) -> dict[ApiKey, list[Message]]:
                 5000,
             )
         ],
+        K.CREATE_PARTITIONS: [
+            m.CreatePartitionsRequest(
+                [m.CreatePartitionsRequestTopic(name, count, None) for name, count in (("wide", 2 + version), ("no", 1))], 5000
+            )
+        ],
         K.DELETE_TOPICS: [
             m.DeleteTopicsRequest(
                 [m.DeleteTopicsRequestTopic("no"), m.DeleteTopicsRequestTopic(None, b"x" * 16)],
@@ -158,6 +163,7 @@ def test_every_version_is_answered_in_its_own_shape(tmp_path: Path) -> None:
 
     async def test(cluster: Cluster) -> None:
         await cluster.create(TOPIC)
+        await cluster.create("wide")
         await cluster.coordinator(GROUP)
         for key, api in sorted(APIS.items()):
             for version in range(api.low, api.high + 1):

@@ -153,6 +153,55 @@ def test_topics_that_may_not_be(tmp_path: Path) -> None:
     in_cluster(test, tmp_path, 2)
 
 
+def test_a_topic_gets_more_partitions(tmp_path: Path) -> None:
+    """They go on round the brokers, are led when the answer comes, and stand in the tree as Apache's; refusals are Kafka's."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.create("t", 2)
+        wire = await cluster.controller()
+
+        async def widen(name: str, count: int, given: list[list[int]] | None = None, **rest: object) -> int:
+            rows = None if given is None else [m.CreatePartitionsRequestAssignment(ids) for ids in given]
+            topic = m.CreatePartitionsRequestTopic(name, count, rows)
+            request = m.CreatePartitionsRequest([topic], **{"timeout_ms": 10_000, **rest})  # type: ignore[arg-type]
+            answer = (await wire.ask(request, 3, m.CreatePartitionsResponse)).results[0]
+            assert bool(answer.error_message) == bool(answer.error_code)
+            return answer.error_code
+
+        async def leaders() -> list[int]:
+            answer = await wire.ask(m.MetadataRequest([m.MetadataRequestTopic(name="t")]), 7, m.MetadataResponse)
+            return [partition.leader_id for partition in answer.topics[0].partitions]
+
+        async with cluster.tree() as tree:
+            before = json.loads((await tree.get("/brokers/topics/t"))[0])
+            assert await widen("t", 5, validate_only=True) == ErrorCode.NONE
+            assert await leaders() == [replicas[0] for replicas in before["partitions"].values()]
+            assert await widen("t", 5) == ErrorCode.NONE
+            after = json.loads((await tree.get("/brokers/topics/t"))[0])
+            first = before["partitions"]["0"][0]
+            assert after == before | {"partitions": {str(n): [1 + (first - 1 + n) % 2] for n in range(5)}}
+            assert await leaders() == [replicas[0] for replicas in after["partitions"].values()]
+            assert await widen("t", 6, [[2]]) == ErrorCode.NONE
+            assert (await leaders())[5] == 2
+            await tree.set("/brokers/topics/t", b'{"version":3,"partitions":{"0":[1]},"adding_replicas":{"0":[2]}}')
+            assert await widen("t", 7) == ErrorCode.REASSIGNMENT_IN_PROGRESS
+            await tree.set("/brokers/topics/t", json.dumps(after).encode())
+        for count in (5, 4, 0, -1, 10_001):
+            assert await widen("t", count) == ErrorCode.INVALID_PARTITIONS
+        for given in ([[2], [1]], [[9]], [[1, 2]], [[]], []):
+            assert await widen("t", 6, given) == ErrorCode.INVALID_REPLICA_ASSIGNMENT
+        assert await widen("no", 6) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        twice = m.CreatePartitionsRequest([m.CreatePartitionsRequestTopic("t", 9, None)] * 2, 1000)
+        answers = (await wire.ask(twice, 0, m.CreatePartitionsResponse)).results
+        assert [answer.error_code for answer in answers] == [ErrorCode.INVALID_REQUEST] * 2
+        assert await widen("t", 40, timeout_ms=-1) in (ErrorCode.REQUEST_TIMED_OUT, ErrorCode.NONE)
+        other = next(broker for broker in cluster.running if cluster.ports[broker] != wire.port)
+        wire = await cluster.wire(other)
+        assert await widen("t", 50) == ErrorCode.NOT_CONTROLLER
+
+    in_cluster(test, tmp_path, 2)
+
+
 def test_a_topic_that_cannot_be_read_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Neither while the controller reigns nor when one takes over; it is served as soon as its znode is in order."""
 
