@@ -279,4 +279,4 @@ def test_interrupted(server: str) -> None:
     assert process.stdout.readline() == b"[config, quota]\n"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
-    assert (process.returncode, errors) == (1, b"")
+    assert (process.returncode, errors) == (130, b"")
