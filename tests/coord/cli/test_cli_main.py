@@ -1,12 +1,11 @@
-"""The command `coord` as a process: its version, and how it ends when its reader or its user has had enough."""
+"""The command `coord` as a process: its version, and how it ends when its reader has had enough."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from importlib.metadata import version
-from subprocess import PIPE, Popen, run
+from subprocess import PIPE, run
 
 from tests.coord.store.samples import GOLDEN
 
@@ -28,17 +27,3 @@ def test_a_dump_ends_quietly_when_nobody_reads_on() -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_an_interrupted_shell_ends_as_shells_have_it(server: str) -> None:
-    """Waiting for commands on a pipe: 128 plus the signal's number, and nothing printed."""
-    with Popen([*COORD, "shell", "-s", server], stdin=PIPE, stdout=PIPE, stderr=PIPE) as shell:
-        assert shell.stdin is not None
-        assert shell.stdout is not None
-        assert shell.stderr is not None
-        shell.stdin.write(b"ls /\n")
-        shell.stdin.flush()
-        assert b"zookeeper" in shell.stdout.readline()
-        shell.send_signal(signal.SIGINT)
-        assert shell.wait(10) == 128 + signal.SIGINT
-        assert shell.stderr.read() == b""
