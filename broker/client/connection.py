@@ -12,6 +12,7 @@ import trio
 
 from broker.wire.errors import ErrorCode, KafkaError
 from broker.wire.fields import Message, Records, WireError
+from coord.kit.names import open_stream
 
 from .protocol import ClientProtocol
 
@@ -140,7 +141,7 @@ class Connection:
 async def connect(host: str, port: int, client_id: str, nursery: trio.Nursery) -> Connection:
     """Connects, starts the reading task in `nursery`, and agrees on versions. Raises OSError or KafkaError."""
     with trio.move_on_after(CONNECT_TIMEOUT_S) as scope:
-        stream = await trio.open_tcp_stream(host, port)
+        stream = await open_stream(host, port)
     if scope.cancelled_caught:
         raise OSError(f"no connection within {CONNECT_TIMEOUT_S:g} s")
     connection = Connection(stream, ClientProtocol(client_id, f"{host}:{port}"))

@@ -28,6 +28,7 @@ from coord.errors import (
     ThrottledOpError,
     UnimplementedError,
 )
+from coord.kit.names import open_stream
 from coord.wire.ops import CreateMode, EventType, KeeperState, Perms, WatcherType
 from coord.wire.records import ACL, CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, WORLD_ANYONE, Id, Stat
 
@@ -35,7 +36,7 @@ from .calls import Credentials
 from .client import Client, connect
 from .failures import ClientLimitError, ConnectFailedError, RequestTooLargeError, WatchOverflowError
 from .hosts import Address, parse_connect_string
-from .link import ConnectStream, open_stream
+from .link import ConnectStream
 from .multi import Check, Create, Delete, GetChildren, GetData, MultiOp, ReadOp, Result, SetData
 from .operations import Watcher
 from .states import State

@@ -25,12 +25,13 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from coord.errors import ConnectionLossError
+from coord.kit.names import open_stream
 from coord.kit.nurseries import flat_nursery
 from coord.wire.ops import OpCode
 
 from .calls import Credentials
 from .hosts import Address, parse_connect_string
-from .link import REQUEST_MAX, ConnectStream, Link, open_stream
+from .link import REQUEST_MAX, ConnectStream, Link
 from .operations import Operations
 from .states import State
 from .subtree import delete_subtree

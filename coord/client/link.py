@@ -7,7 +7,6 @@ or cancel scope. Requests made in the same step of the scheduler leave in one se
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from random import Random
@@ -27,7 +26,7 @@ from .states import FINAL, LINKED, State
 from .wakeup import Wakeup
 from .watches import WatchEvent
 
-__all__ = ["REQUEST_MAX", "ConnectStream", "Link", "open_stream"]
+__all__ = ["REQUEST_MAX", "ConnectStream", "Link"]
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +41,6 @@ RECEIVE_BYTES = 256 * 1024
 ConnectStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
 Deliver = Callable[[Hashable, WatchEvent], None]
 OnState = Callable[[State], None]
-
-
-async def open_stream(host: str, port: int) -> trio.abc.Stream:
-    """A TCP stream. Raises OSError, also for what can be no host's name, such as a..b."""
-    try:
-        return await trio.open_tcp_stream(host, port)
-    except UnicodeError:  # without it as the cause, which would be all that is told
-        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} can be no host's name") from None
 
 
 class Link:

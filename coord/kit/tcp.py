@@ -12,12 +12,13 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from select import EPOLLIN
 
 import trio
 
+from .names import addresses_of
 from .net import Accept, Listening
 from .pump import Handler, Pump
 from .transport import TcpTransport
@@ -179,17 +180,6 @@ def _joined(pump: Pump, sock: socket.socket, accept: Accept, receive_max: int, w
     return transport
 
 
-_Found = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]]
-
-
-async def _addresses(host: str, port: int, flags: int = 0) -> _Found:
-    """What a name stands for. Raises OSError, also for what can be no name at all, such as a..b, which nobody is asked."""
-    try:
-        return await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    except UnicodeError as error:
-        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} can be no host's name") from error
-
-
 async def _bound(host: str, port: int) -> socket.socket:
     """A listening socket. Where a name has several addresses the first IPv4 one is taken, as Java does."""
     if not host:
@@ -199,7 +189,7 @@ async def _bound(host: str, port: int) -> socket.socket:
             if error.errno not in NO_IPV6:
                 raise
             return _listening(socket.AF_INET, ("", port))
-    found = await _addresses(host, port, socket.AI_PASSIVE)
+    found = await addresses_of(host, port, socket.AI_PASSIVE)
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return _listening(family, address)
 
@@ -221,7 +211,7 @@ def _listening(family: int, address: tuple[object, ...], *, dual: bool = False) 
 
 async def _connected(host: str, port: int) -> socket.socket:
     failure: OSError | None = None
-    for family, kind, protocol, _, address in await _addresses(host, port):
+    for family, kind, protocol, _, address in await addresses_of(host, port):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
