@@ -14,6 +14,7 @@ import logging
 import re
 
 from coord.kit.disk import Disk, replace_file
+from coord.wire.zxid import EPOCH_MAX
 
 from .errors import DamagedFileError, StoreError
 from .layout import joined
@@ -80,7 +81,7 @@ class Epochs:
     def _parse(self, path: str) -> int:
         content = self._disk.read(path)
         match = _NUMBER.fullmatch(content)
-        if match is None:
+        if match is None or int(match[1]) > EPOCH_MAX:
             raise DamagedFileError(path, 0, f"an epoch number was expected, not {content[:20]!r}")
         return int(match[1])
 

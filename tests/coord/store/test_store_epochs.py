@@ -83,7 +83,7 @@ def test_a_replacement_that_was_not_finished() -> None:
 
 def test_a_file_that_holds_no_number_is_named() -> None:
     """Empty, binary or too long."""
-    for content in (b"", b"\0\0", b"epoch", b"1" * 30):
+    for content in (b"", b"\0\0", b"epoch", b"1" * 30, b"%d" % 2**31):
         disk = sim_disk()
         put_file(disk, f"{FOLDER}/{CURRENT}", content)
         with pytest.raises(DamagedFileError, match=f"{FOLDER}/{CURRENT} is damaged at offset 0"):
