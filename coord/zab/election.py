@@ -5,6 +5,9 @@ vote that it knows and tells every change to all voters. When a quorum proposes 
 better (`FINALIZE_WAIT`), unless every voter agrees already, and the election is over for it. A server that comes when a
 leader already works joins it: a quorum must say that it follows that leader, and the leader that it leads.
 
+A server that is about to leave votes too, so that nobody waits for its vote, but needs a quorum of the others to see the
+election as over: the elected one could not lead without them, and one of them may not have begun to look yet.
+
 The rounds' number belongs to the election alone; it has nothing to do with epochs.
 """
 
@@ -77,6 +80,7 @@ class Election:
         """By server: the votes of this round."""
         self._settled: dict[int, Ballot] = {}
         """By server: what those say that have a leader, of whatever round."""
+        self._stands = True
         self._finalize_at: float | None = None
         self._resend_at = 0.0
         self._resend_wait = RESEND_MIN
@@ -84,12 +88,14 @@ class Election:
     def start(self, zxid: int, epoch: int, now: float, out: Effects, *, stands: bool = True, ahead: bool = False) -> None:
         """Begins a new round with this server's own history: its last zxid and its current epoch.
 
-        stands: whether this server may be elected. One that may not still prefers nobody with less history than its own.
+        stands: whether this server may be elected. One that may not, as it leaves, still prefers nobody with less history
+        than its own.
         ahead: whether a leader did not want it for having more history; then it stands too where only the configuration
         that is on its way lets it vote.
         """
         self.elected = None
         self.round += 1
+        self._stands = stands
         voter = self.sid in (self.membership.voters if ahead else self.membership.committed.voters)
         self._own = Vote(self.sid if stands else NOBODY, zxid, epoch) if voter else Vote(NOBODY, NOBODY, NOBODY)
         self._settled.clear()
@@ -174,6 +180,9 @@ class Election:
             self._begin_round(vote if self._better(vote, self._own) else self._own, now, out)
         elif self._better(vote, self._proposed):
             self._propose(vote, now, out)
+        elif self._better(self._proposed, vote):
+            # it began to look after we told everybody: Apache's server forgets a vote that comes while it has a leader
+            self.answer(sid, Role.LOOKING, self.proposed, out)
         self._cast[sid] = Ballot(vote._replace(round=self.round), Role.LOOKING, 0)
         self._count(now)
 
@@ -185,12 +194,17 @@ class Election:
     def _count(self, now: float) -> None:
         mine = Ballot(self.proposed, Role.LOOKING, 0)
         supporters = self._agreeing(self._cast, mine)
-        if not self.membership.is_quorum(supporters):
+        if not self.membership.is_quorum(self._staying(supporters)):
             self._finalize_at = None
         elif self.membership.voters.issubset(supporters):
             self._end(self.proposed)
         elif self._finalize_at is None:
             self._finalize_at = now + FINALIZE_WAIT
+
+    def _staying(self, supporters: list[int]) -> list[int]:
+        """Without this server if it leaves, unless nothing can be a quorum without it."""
+        needless = self._stands or not self.membership.is_quorum(self.membership.voters - {self.sid})
+        return supporters if needless else [sid for sid in supporters if sid != self.sid]
 
     @staticmethod
     def _agreeing(ballots: Mapping[int, Ballot], ballot: Ballot) -> list[int]:
@@ -212,7 +226,7 @@ class Election:
 
     def _joinable(self, ballots: Mapping[int, Ballot], ballot: Ballot, round_: int) -> bool:
         # the leader that they found has settled which configuration holds; this server may know one that was taken back
-        if not self.membership.committed.is_quorum(self._agreeing(ballots, ballot)):
+        if not self.membership.committed.is_quorum(self._staying(self._agreeing(ballots, ballot))):
             return False
         leader = ballot.vote.leader
         if leader == self.sid:

@@ -56,13 +56,14 @@ def test_it_begins_with_its_own_vote() -> None:
     ids=["epoch before all", "then zxid", "then the server's id"],
 )
 def test_the_order_of_votes(better: tuple[int, int, int], worse: tuple[int, int, int]) -> None:
-    """(leader, zxid, epoch): a better vote is taken over and told, a worse one is not."""
+    """(leader, zxid, epoch): a better vote is taken over and told to all, a worse one is answered."""
     for mine, other in permutations((better, worse)):
         election, _ = started(mine[0], FIVE, mine[1], mine[2])
         answer = told(election, other[0], note(LOOKING, other[0], other[1], 1, other[2]))
 
         assert election.proposed[:3] == (better[0], better[1], better[2])
-        assert bool(answer) == (mine == worse)
+        assert len(answer) == (4 if mine == worse else 1)
+        assert {said.leader for _, said in answer} == {better[0]}
 
 
 def test_a_quorum_waits_for_a_better_vote() -> None:
@@ -76,6 +77,39 @@ def test_a_quorum_waits_for_a_better_vote() -> None:
 
     election.tick(0.15 + FINALIZE_WAIT, Effects())
     assert election.elected == Vote(3, 0, 0, 1)
+
+
+def test_who_leaves_waits_for_a_quorum_of_the_others() -> None:
+    """Server 1 has not noticed yet that its leader leaves, and forgets what it hears meanwhile: with the vote of the one
+    that leaves server 2 would be elected, and stand alone until initLimit."""
+    election, out = Election(3, Membership(THREE)), Effects()
+    election.start(7, 1, 0.0, out, stands=False)
+    told(election, 2, note(LOOKING, 2, 7, 1, 1))
+    election.tick(FINALIZE_WAIT, Effects())
+    assert election.elected is None
+    answer = told(election, 1, note(LOOKING, 1, 7, 1, 1), 0.3)
+    assert [(sid, said.leader) for sid, said in answer] == [(1, 2)]
+    told(election, 1, note(LOOKING, 2, 7, 1, 1), 0.3)
+    assert election.elected == Vote(2, 7, 1, 1)
+
+
+def test_who_leaves_where_nothing_goes_without_it_does_not_wait() -> None:
+    """One of two: the other cannot lead alone."""
+    election, out = Election(1, Membership(majority([1, 2]))), Effects()
+    election.start(7, 1, 0.0, out, stands=False)
+    told(election, 2, note(LOOKING, 2, 7, 1, 1))
+    assert election.elected == Vote(2, 7, 1, 1)
+
+
+def test_who_leaves_does_not_make_a_leaders_quorum() -> None:
+    """It takes the word of a leader and one more."""
+    election, out = Election(3, Membership(THREE)), Effects()
+    election.start(7, 1, 0.0, out, stands=False)
+    told(election, 2, note(LOOKING, 2, 7, 1, 1))
+    told(election, 2, note(LEADING, 2, 7, 1, 1))
+    assert election.elected is None
+    told(election, 1, note(FOLLOWING, 2, 7, 1, 1))
+    assert election.elected == Vote(2, 7, 1, 1)
 
 
 def test_when_all_agree_there_is_nothing_to_wait_for() -> None:
