@@ -5,8 +5,9 @@ socket buffer. The same happens to one that does not take its responses. What br
 limit, an unknown API or version, a body that does not parse) closes that connection, with one line in the log; only
 ApiVersions has an answer for a version that it does not know (KIP-511).
 
-A client that hangs up while its request waits is noticed at once, and what was kept of the request is let go: a fetch
-may wait for as long as the client likes.
+A client that hangs up while its fetch or produce waits is noticed at once, and what was kept of the request is let go: a
+fetch may wait for as long as the client likes. What it had sent before it hung up is served all the same: a consumer that
+closes commits its offsets and leaves its group without waiting for the answers.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class Connection:
 
     def _wait(self, request: Request) -> None:
         self._waiting = request
-        self._transport.pause(until_end=True)
+        self._transport.pause(until_end=request.let_go is not None)
 
     def _refuse_unreadable(self, frame: memoryview, error: WireError) -> None:
         if len(frame) >= _PREFIX.size:

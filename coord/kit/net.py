@@ -45,8 +45,9 @@ class Transport(Protocol):
     def pause(self, *, until_end: bool = False) -> None:
         """Stops reading and stops handing out bytes that were read already.
 
-        until_end: the other side's end, which would otherwise be noticed when reading goes on, closes the connection:
-        for a receiver that may pause for long and has no answer for whoever has hung up.
+        until_end: the other side's end, which would otherwise be noticed when reading goes on, closes the connection
+        where nothing is left to be read before it: for a receiver that may pause for long and has no answer for whoever
+        has hung up.
         """
 
     def resume(self) -> None:

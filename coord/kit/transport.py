@@ -150,7 +150,7 @@ class TcpTransport:
             elif self._lingering:
                 self._linger()
             elif events & EPOLLRDHUP and not self.closed:
-                self._other_side_ended()
+                self._end_while_paused()
             elif events & DOWN:  # nobody listens to it any more: without this the wake-ups would never end
                 self.abort("reset by the other side")
 
@@ -241,6 +241,20 @@ class TcpTransport:
             self._offer(view, held + count)
         else:
             self._other_side_ended()
+
+    def _end_while_paused(self) -> None:
+        """Closes, unless there is something to be read before the end: then that is noticed when reading goes on."""
+        if self._stash or self._held or self._has_unread():
+            self._until_end = False
+            self._listen()
+        else:
+            self._other_side_ended()
+
+    def _has_unread(self) -> bool:
+        try:
+            return bool(self._sock.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _other_side_ended(self) -> None:
         self._ended = True

@@ -1,7 +1,8 @@
 """Ways to consume a topic by a group of three members, each by a different program.
 
 A member may read a record again after a rebalance, so records are kept by (partition, offset): a second reading must be
-the same record.
+the same record. Where the group's coordinator was killed near the end the members are joining again when the last record
+has come; they go on until all is committed, as any consumer would.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from kafka import KafkaConsumer
@@ -19,16 +21,19 @@ from kafka.errors import KafkaError
 MEMBERS = 3
 ATTEMPT_POLL_S = 0.5
 COMMIT_S = 30.0
+COMMIT_EVERY_MS = 500
 
 
 class Collector:
-    """What a group read, by partition and offset; `done` is set when there are as many as expected."""
+    """What a group read, by partition and offset; `complete` is set when there are as many as expected, `done` when the
+    members may leave."""
 
     def __init__(self, expected: int) -> None:
         self.expected = expected
         self.records: dict[tuple[int, int], tuple[bytes, bytes]] = {}
         self.conflicts: list[tuple[int, int]] = []
         self.readers: set[int] = set()
+        self.complete = threading.Event()
         self.done = threading.Event()
         self._lock = threading.Lock()
 
@@ -39,7 +44,15 @@ class Collector:
                 self.conflicts.append((partition, offset))
             self.readers.add(reader)
             if len(self.records) >= self.expected:
-                self.done.set()
+                self.complete.set()
+
+    def ends(self) -> dict[int, int]:
+        """What a group that has read all this commits, by partition."""
+        ends: dict[int, int] = defaultdict(int)
+        with self._lock:
+            for partition, offset in self.records:
+                ends[partition] = max(ends[partition], offset + 1)
+        return dict(ends)
 
 
 Member = Callable[[int, str, str, str, Collector], None]
@@ -49,7 +62,10 @@ Member = Callable[[int, str, str, str, Collector], None]
 def confluent_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
     from confluent_kafka import Consumer
 
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "auto.offset.reset": "earliest"})
+    consumer = Consumer({
+        "bootstrap.servers": brokers, "group.id": group, "auto.offset.reset": "earliest",
+        "auto.commit.interval.ms": COMMIT_EVERY_MS,
+    })  # fmt: skip
     consumer.subscribe([topic])
     while not collector.done.is_set():
         for message in consumer.consume(5000, timeout=ATTEMPT_POLL_S):
@@ -60,8 +76,9 @@ def confluent_member(number: int, brokers: str, topic: str, group: str, collecto
 
 def kafka_python_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=brokers.split(","), group_id=group, auto_offset_reset="earliest", max_poll_records=5000
-    )
+        topic, bootstrap_servers=brokers.split(","), group_id=group, auto_offset_reset="earliest", max_poll_records=5000,
+        auto_commit_interval_ms=COMMIT_EVERY_MS,
+    )  # fmt: skip
     while not collector.done.is_set():
         for records in consumer.poll(timeout_ms=int(ATTEMPT_POLL_S * 1000)).values():
             for record in records:
@@ -87,7 +104,10 @@ def aiokafka_member(number: int, brokers: str, topic: str, group: str, collector
     from aiokafka import AIOKafkaConsumer
 
     async def run() -> None:
-        consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, group_id=group, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=brokers, group_id=group, auto_offset_reset="earliest",
+            auto_commit_interval_ms=COMMIT_EVERY_MS,
+        )  # fmt: skip
         await consumer.start()
         try:
             while not collector.done.is_set():
@@ -102,7 +122,8 @@ def aiokafka_member(number: int, brokers: str, topic: str, group: str, collector
 
 def kcat_member(number: int, brokers: str, topic: str, group: str, collector: Collector) -> None:
     command = [
-        "kcat", "-q", "-E", "-b", brokers, "-u", "-f", "%p\t%o\t%k\t%s\n", "-X", "auto.offset.reset=earliest", "-G", group, topic,
+        "kcat", "-q", "-E", "-b", brokers, "-u", "-f", "%p\t%o\t%k\t%s\n", "-X", "auto.offset.reset=earliest",
+        "-X", f"auto.commit.interval.ms={COMMIT_EVERY_MS}", "-G", group, topic,
     ]  # fmt: skip
     _reading(command, number, collector, _kcat_line)
 
@@ -153,15 +174,23 @@ MEMBER_KINDS: dict[str, Member] = {
 }
 
 
-def consume(kind: str, brokers: str, topic: str, group: str, collector: Collector, timeout_s: float) -> None:
-    """Runs a group of three members until the collector is done; fails after `timeout_s`."""
+def consume(
+    kind: str, brokers: str, topic: str, group: str, collector: Collector, timeout_s: float, committed: Callable[[], bool]
+) -> None:
+    """Runs a group of three members until they have read and committed everything; fails after `timeout_s`.
+
+    committed: whether they have committed; waited for in vain for a while, it is left to the caller's own check.
+    """
     members = [
         threading.Thread(target=MEMBER_KINDS[kind], args=(number, brokers, topic, group, collector), daemon=True)
         for number in range(MEMBERS)
     ]
     for member in members:
         member.start()
-    finished = collector.done.wait(timeout_s)
+    finished = collector.complete.wait(timeout_s)
+    deadline = time.monotonic() + COMMIT_S
+    while finished and not committed() and time.monotonic() < deadline:
+        time.sleep(0.1)
     collector.done.set()
     for member in members:
         member.join(60)

@@ -17,6 +17,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.e2e.consumers import MEMBER_KINDS, MEMBERS, Collector, consume
@@ -55,7 +56,12 @@ def run(
         source[key].append(value)
     total = sum(map(len, source.values()))
     collector = Collector(total)
-    reading = threading.Thread(target=consume, args=(consumer, brokers, topic, group, collector, timeout_s), daemon=True)
+    offsets = partial(_committed, ensemble, group, topic)
+    reading = threading.Thread(
+        target=consume,
+        args=(consumer, brokers, topic, group, collector, timeout_s, lambda: offsets() == collector.ends()),
+        daemon=True,
+    )
     began = time.monotonic()
     reading.start()
     _await_members(brokers, group, began + timeout_s)
@@ -66,7 +72,7 @@ def run(
     reading.join(timeout_s)
     consumed_s = time.monotonic() - began
     _compare(source, collector)
-    _check_offsets(ensemble, group, topic, collector)
+    assert offsets() == collector.ends()
     return (
         f"{producer} -> {consumer}: {total} lines equal and in order; produced in {produced_s:.1f} s "
         f"({total / produced_s:.0f}/s), consumed by {len(collector.readers)} members after {consumed_s:.1f} s"
@@ -123,20 +129,21 @@ def _compare(source: dict[bytes, list[bytes]], collector: Collector) -> None:
         assert found[key] == lines, f"{key.decode()} differs: {len(found[key])} lines for {len(lines)}"
 
 
-def _check_offsets(ensemble: str, group: str, topic: str, collector: Collector) -> None:
+def _committed(ensemble: str, group: str, topic: str) -> dict[int, int]:
+    """The group's offsets by partition, as the tree has them."""
     from kazoo.client import KazooClient
+    from kazoo.exceptions import NoNodeError
 
-    ends: dict[int, int] = defaultdict(int)
-    for partition, offset in collector.records:
-        ends[partition] = max(ends[partition], offset + 1)
+    folder = f"/consumers/{group}/offsets/{topic}"
     client = KazooClient(hosts=ensemble)
     client.start(15)
     try:
-        committed = {p: int(client.get(f"/consumers/{group}/offsets/{topic}/{p}")[0]) for p in ends}
+        return {int(name): int(client.get(f"{folder}/{name}")[0]) for name in client.get_children(folder)}
+    except NoNodeError:
+        return {}
     finally:
         client.stop()
         client.close()
-    assert committed == dict(ends), f"committed {committed}, ends {dict(ends)}"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import socket
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -432,6 +433,31 @@ def test_an_end_while_paused_is_noticed_where_that_is_wanted(until_end: bool) ->
             await until(lambda: receiver.reasons)
         assert receiver.reasons == ["closed by the other side"]
         assert await stream.receive_some(1) == b""
+
+    on_network(body)
+
+
+def test_what_came_before_an_end_is_handed_out_after_a_pause() -> None:
+    """Without waking up again and again meanwhile."""
+
+    async def body(network: TcpNetwork) -> None:
+        made = Made(Swallow)
+        listening = await network.listen("127.0.0.1", 0, made)
+        stream = await stream_to(listening.port)
+        await until(lambda: made.receivers)
+        receiver = made.receivers[0]
+        receiver.transport.pause(until_end=True)
+        await stream.send_all(b"last words")
+        await stream.send_eof()
+        await trio.sleep(0.05)
+        assert (receiver.calls, receiver.reasons) == ([], [])
+        began = time.process_time()
+        await trio.sleep(0.2)
+        assert time.process_time() - began < 0.1
+        receiver.transport.resume()
+        await until(lambda: receiver.reasons)
+        assert receiver.calls == [10]
+        assert receiver.reasons == ["closed by the other side"]
 
     on_network(body)
 
