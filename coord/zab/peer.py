@@ -303,6 +303,8 @@ class Peer:
             self._learning.received(event.link, event.messages, now, out)
 
     def _synced(self, event: Synced, now: float, out: Effects) -> None:
+        if out.rewind is not None or out.save:
+            return  # it was told before the driver knew that this history is cut off, or replaced
         assert event.zxid <= self.ledger.logged, "more was synced than was logged"
         self.ledger.synced = max(self.ledger.synced, event.zxid)
         if self._leading is not None:

@@ -221,6 +221,22 @@ def test_no_election_before_a_restored_state_is_saved() -> None:
     assert server.ledger.synced == z(1, 5)
 
 
+def test_a_sync_of_what_was_just_cut_off_counts_for_nothing() -> None:
+    """The disk's word and the leader's TRUNC come in one batch; other transactions have the same zxids by then."""
+    server = following()
+    hear(server, 7, Proposals(transactions(1, 1, 2)))
+    server.handle([LinkClosed(7, "gone")], 0.0)
+    ballot = Notification(LOOKING, 3, z(1, 2), 2, 1)
+    server.handle([Notified(2, ballot), Notified(3, ballot)], 0.0)
+    server.handle([Connected(8)], 0.0)
+    hear(server, 8, packet(PacketType.LEADERINFO, z(2, 0), b"\0\1\0\0"))
+    anew = [(z(1, 2), b"another")]
+    out = server.handle([Received(8, [packet(PacketType.TRUNC, z(1, 1)), Proposals(anew)]), Synced(z(1, 2))], 0.0)
+
+    assert (out.rewind, out.persist) == (z(1, 1), anew)
+    assert server.ledger.synced == z(1, 1)
+
+
 def test_uncommitted_transactions_wait_for_the_next_leader() -> None:
     """They are neither delivered nor forgotten; this server delivers them when it leads itself."""
     server = following()
