@@ -27,6 +27,8 @@ from .topics import matcher, names_of
 __all__ = ["consume_command"]
 
 PROGRAM = "broker consume"
+LAST_WRITE_S = 0.02
+"""How long a write that a signal interrupts may go on."""
 CLIENT_ID = "console-consumer"
 
 
@@ -150,15 +152,25 @@ async def _print_all(consumer: Consumer, wanted: _Wanted) -> None:
 
 
 async def _write(data: bytes) -> None:
-    """Writes to standard output, in a thread: whoever reads it may be slow, and heartbeats must go on."""
-    if data:
-        await trio.to_thread.run_sync(_write_all, data, abandon_on_cancel=True)
+    """Writes to standard output, in a thread: whoever reads it may be slow, and heartbeats must go on.
 
+    A signal may come when all is written and this task does not know it yet: what was printed has to be committed.
+    """
+    left = memoryview(data)
 
-def _write_all(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(1, view) :]
+    def write_all() -> None:
+        nonlocal left
+        while left:
+            left = left[os.write(1, left) :]
+
+    try:
+        if data:
+            await trio.to_thread.run_sync(write_all, abandon_on_cancel=True)
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(LAST_WRITE_S)
+        if left:
+            raise
 
 
 # the command line

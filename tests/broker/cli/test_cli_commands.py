@@ -10,8 +10,10 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 
+import pytest
 import trio
 
+from broker.cli import consume
 from broker.wire.errors import ErrorCode
 from broker.wire.messages import ProduceResponse, ProduceResponsePartition, ProduceResponseTopic
 from broker.wire.records import read_records
@@ -131,6 +133,27 @@ def test_a_group_member_that_is_stopped_commits_what_it_printed() -> None:
         assert broker.committed == {("t", 0): 3}
 
     with_broker(body, t=1)
+
+
+def test_what_was_written_when_the_signal_came_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader has it and signals before the consumer knows that it is written; what is not written does not count."""
+    scope = trio.CancelScope()
+
+    def write(_fd: int, data: bytes) -> int:
+        trio.from_thread.run_sync(scope.cancel)
+        return len(data)
+
+    async def main() -> list[str]:
+        story = []
+        with scope:
+            await consume._write(b"1\n")
+            story.append("counted")
+            await consume._write(b"2\n")
+            story.append("never")
+        return story
+
+    monkeypatch.setattr(consume.os, "write", write)
+    assert trio.run(main) == ["counted"]
 
 
 def test_a_reader_that_goes_away_ends_the_consumer() -> None:
