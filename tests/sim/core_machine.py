@@ -143,6 +143,8 @@ class Server:
         """What came while it was paused, by where it came from."""
         self._inbox: list[Event] = []
         self._busy = False
+        self._waking = False
+        """A wake-up is near, in which what was posted is handled."""
         self._syncing = False
         self._purged = 0
         """Entries that left the log's beginning while a sync was under way."""
@@ -179,6 +181,21 @@ class Server:
         self._busy = False
         self._set_alarm(deadline)
 
+    def post(self, event: Event) -> None:
+        """Gives the core an event, together with what else comes until the process wakes up."""
+        self._inbox.append(event)
+        wake_max = self.world.options.wake_max
+        if not wake_max:
+            self.tell()
+        elif not self._waking:
+            self._waking = True
+            self.world.after(self.world.random.uniform(0, wake_max), lambda: self.reach("clock", self._wake))
+
+    def _wake(self) -> None:
+        self._waking = False
+        if self._inbox:
+            self.tell()
+
     def crash(self) -> None:
         """Ends this server; the disk keeps what it must."""
         self.alive = False
@@ -212,10 +229,11 @@ class Server:
         messages, taken = parse(data)
         if taken < len(data):
             self._unread[link] = data[taken:]
-        self.tell(Received(link, messages))
+        self.post(Received(link, messages))
         last = messages[-1] if messages else None
         if isinstance(last, Packet) and last.type == PacketType.SNAP:
             assert taken == len(data), "packets behind SNAP came before its body"
+            self.tell()  # whether a body is expected has to be known
 
     def body_arrived(self, link: int, snapshot: Snapshot) -> None:
         """The body of a SNAP, read whole."""
@@ -228,7 +246,7 @@ class Server:
     def link_closed(self, link: int, reason: str) -> None:
         """The other side closed, or the network did."""
         self._cuts.pop(link, None)
-        self.tell(LinkClosed(link, reason))
+        self.post(LinkClosed(link, reason))
 
     # the client's side
 
@@ -379,10 +397,11 @@ class Server:
         self._syncing = False
         self.disk.synced = count - self._purged
         self._purged = 0
-        self.tell(Synced(zxid))
+        self.post(Synced(zxid))
         self._sync()
 
     def _freeze(self, link: int) -> None:
+        self.tell()  # what was posted belongs to the time before the cut
         if self.alive and self.world.network.is_open(self, link):
             self._cuts[link] = (self.last_zxid, tuple(self.applied))
             self.tell(Frozen(link, self.last_zxid))

@@ -77,7 +77,7 @@ class Network:
         there.peer, back.peer = back, there
         self._outgoing[server, back.link] = there
         self._outgoing[target, there.link] = back
-        target.reach(there.link, lambda: target.tell(LinkOpened(there.link)))
+        target.reach(there.link, lambda: target.post(LinkOpened(there.link)))
         server.tell(Connected(back.link))
 
     def is_open(self, server: Server, link: int) -> bool:
@@ -182,4 +182,4 @@ class Network:
     def _vote(self, source: int, target: int, note: Notification) -> None:
         server = self.world.servers.get(target)
         if server is not None and server.alive and (source, target) not in self.blocked:
-            server.reach("votes", lambda: server.tell(Notified(source, note)))
+            server.reach("votes", lambda: server.post(Notified(source, note)))

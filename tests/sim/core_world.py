@@ -45,6 +45,8 @@ class Options:
     timing: Timing = field(default_factory=lambda: Timing(200, 5, 4))
     latency_max: float = 0.005
     disk_max: float = 0.01
+    wake_max: float = 0.0
+    """What comes within one wait of up to this long is handled together, as by a process that was busy meanwhile."""
     slow_disk: float = 0.02
     """The share of syncs that take fifty times as long, where disks are slow at all."""
     fault_every: float = 0.7
@@ -71,6 +73,7 @@ class Options:
             recent_max=random.choice((1, 5, 500)),
             reconfigure_every=(every := random.choice((0.0, 0.0, 0.3, 1.5))),
             spare=random.choice((1, 2)) if every else 0,
+            wake_max=random.choice((0.0, 0.0005, 0.003)),
         )
 
     def delay(self, random: Random) -> float:

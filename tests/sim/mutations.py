@@ -71,6 +71,13 @@ MUTATIONS = (
         CORE,
     ),
     Mutation(
+        "sync of a history that is cut off counted",
+        "coord/zab/peer.py",
+        "        if out.rewind is not None or out.save:\n            return",
+        "        if out.rewind is None and out.save:\n            return",
+        CORE,
+    ),
+    Mutation(
         "currentEpoch before transactions",
         "coord/zab/learner.py",
         "if self.saving or ledger.synced < self._newleader_needs:",

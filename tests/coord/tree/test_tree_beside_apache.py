@@ -2,9 +2,10 @@
 
 The log says in which order and at which times Apache took the requests. Ours decides the same requests in that order:
 every transaction must come out with the same bytes (names, versions, errors, digests), and applying Apache's must give
-the replies that its clients have read. Two things are left out, since Apache 3.8.0 does them differently from its own
-later versions, or from itself: create2 within a multi (ZOOKEEPER-4026), and a change of ACL, which it forgets about for
-the requests that are decided before it is applied.
+the replies that its clients have read. Three things are left out, since Apache 3.8.0 does them differently from its own
+later versions, or from itself: create2 within a multi (ZOOKEEPER-4026); a change of ACL, which it forgets about for the
+requests that are decided before it is applied; and a delete while the end of a session is in flight, where it still counts
+the ephemerals that go with the session as children (NOTEMPTY, or not, as the moment has it).
 """
 
 from __future__ import annotations
@@ -164,13 +165,21 @@ def bombard(port: int, random: Random) -> dict[int, Client]:
             client.send(some_request(random))
             sent += 1
         if random.random() < 0.05:
+            drain(open_clients)
             client.close()
             open_clients.remove(client)
             open_clients.append(Client(port, None))
             everybody[open_clients[-1].session_id] = open_clients[-1]
+    drain(open_clients)
     for client in open_clients:
         client.close()
     return everybody
+
+
+def drain(clients: list[Client]) -> None:
+    """Waits until nothing is in flight: so much an end of a session needs."""
+    for client in clients:
+        client.drain()
 
 
 def transactions(folder: Path) -> list[bytes]:
