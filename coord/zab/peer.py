@@ -109,6 +109,8 @@ class Peer:
         """What has happened up to `now` (seconds of a monotonic clock), and what must be done about it."""
         out = Effects()
         for event in events:
+            if out.became and type(event) in _ASKED:
+                continue  # in the role that has just ended; the application does not know it yet
             _HANDLERS[type(event)](self, event, now, out)
             self._settle(now, out)
         if now >= self.deadline():
@@ -374,3 +376,5 @@ _HANDLERS: dict[type, Callable[[Peer, Any, float, Effects], None]] = {
     RevalidationAsked: Peer._revalidate,
     Leaving: Peer._leave,
 }
+_ASKED = frozenset((Proposed, ForwardAsked, SyncAsked, RevalidationAsked))
+"""What the application asks, in a role that it was told of."""

@@ -32,7 +32,7 @@ class Told:
             self._ended.set()
 
     async def wait(self) -> list[OSError | None]:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await self._ended.wait()
         return self.errors
 

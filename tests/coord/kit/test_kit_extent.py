@@ -42,7 +42,7 @@ Test = Callable[[Transport, trio.SocketStream, Server], Awaitable[None]]
 
 def connected(test: Test, send_buffer: int = 0) -> None:
     async def main() -> None:
-        with trio.fail_after(8):
+        with trio.fail_after(40):
             async with open_network() as network:
                 server = await serving(network, send_buffer)
                 client, made = server

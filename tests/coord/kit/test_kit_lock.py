@@ -28,10 +28,10 @@ def test_another_process_is_refused_until_the_owner_lets_go(tmp_path: Path) -> N
     path = str(tmp_path / ".lock")
     let_go = PosixDisk().lock(path)
     command = [sys.executable, "-c", OTHER, path]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, stdin=subprocess.DEVNULL)
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL)
     assert "another process uses this folder" in refused.stdout
     let_go()
-    taken = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, stdin=subprocess.DEVNULL)
+    taken = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL)
     assert taken.stdout == "taken\n"
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import resource
 import socket
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -60,7 +59,7 @@ class Made:
 
 def on_network(body: Callable[[TcpNetwork], Awaitable[None]]) -> None:
     async def main() -> None:
-        with trio.fail_after(8):
+        with trio.fail_after(40):
             async with open_network() as network:
                 await body(network)
 
@@ -451,9 +450,10 @@ def test_what_came_before_an_end_is_handed_out_after_a_pause() -> None:
         await stream.send_eof()
         await trio.sleep(0.05)
         assert (receiver.calls, receiver.reasons) == ([], [])
-        began = time.process_time()
+        wakeups: list[float] = []
+        network.on_wakeup(lambda: wakeups.append(trio.current_time()))
         await trio.sleep(0.2)
-        assert time.process_time() - began < 0.1
+        assert len(wakeups) <= 2
         receiver.transport.resume()
         await until(lambda: receiver.reasons)
         assert receiver.calls == [10]
@@ -468,12 +468,12 @@ def test_connect_and_its_failures() -> None:
     async def body(network: TcpNetwork) -> None:
         made, mine = Made(), Made(Swallow)
         listening = await network.listen("localhost", 0, made)
-        side = await network.connect("localhost", listening.port, mine, timeout=2)
+        side = await network.connect("localhost", listening.port, mine, timeout=20)
         side.write(b"hi\n")
         await until(lambda: mine.receivers[0].calls == [3])
         listening.close()
         with pytest.raises(ConnectionRefusedError):
-            await network.connect("127.0.0.1", listening.port, mine, timeout=2)
+            await network.connect("127.0.0.1", listening.port, mine, timeout=20)
         full = socket.socket()  # a listener with a full backlog answers nobody
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from random import Random
 
@@ -272,6 +273,19 @@ def test_requests_end_with_the_leadership_that_they_came_to() -> None:
 
     assert out.became == [(Role.LOOKING, 1)]
     assert out.requests == []
+
+
+def test_what_was_asked_in_a_role_ends_with_it_also_when_the_next_one_comes_at_once() -> None:
+    """Core seed 6002710: the only voter of a new configuration follows the leader that goes; it finds it gone, leads
+    itself, and reads a client's sync to the old one, all in one batch. The application would look for that sync in vain."""
+    server = following()
+    server.membership.enabled = True
+    assert server.membership.activate(replace(majority([1]), version=1), Effects())
+    asked = SyncAsked(ForwardedRequest(5, 1, 9, b"", ()))
+    out = server.handle([LinkClosed(7, "gone"), asked, Proposed([(z(1, 9), b"x")])], 0.1)
+
+    assert out.became == [(Role.LOOKING, 1), (Role.LEADING, 2)]
+    assert (out.syncs_done, out.persist) == (0, [])
 
 
 def test_a_sync_on_the_leader_is_answered_there() -> None:
