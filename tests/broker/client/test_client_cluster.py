@@ -29,7 +29,7 @@ Body = Callable[[FakeBroker, Cluster], Awaitable[None]]
 
 def with_cluster(body: Body, **topics: int) -> None:
     async def main() -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with fake_broker(topics) as broker, open_cluster(f"127.0.0.1:{broker.port}", "test") as cluster:
                 await body(broker, cluster)
 
@@ -84,7 +84,7 @@ def test_something_else_behind_the_port_is_no_broker() -> None:
                 lambda task_status: trio.serve_tcp(rude, 0, host="127.0.0.1", task_status=task_status)
             )
             port = listeners[0].socket.getsockname()[1]
-            with trio.fail_after(5), pytest.raises(BootstrapError, match="a frame of"):
+            with trio.fail_after(30), pytest.raises(BootstrapError, match="a frame of"):
                 async with open_cluster(f"127.0.0.1:{port}", "test"):
                     pass
             nursery.cancel_scope.cancel()

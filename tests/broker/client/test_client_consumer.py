@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from broker.client.cluster import Cluster, open_cluster
 from broker.client.consumer import Consumer, open_consumer
@@ -34,6 +35,8 @@ from tests.broker.client.fake_broker import DROP, FakeBroker, fake_broker
 Body = Callable[[FakeBroker, Cluster], Awaitable[None]]
 GROUP = GroupOptions("g", heartbeat_s=0.05)
 SOON = FetchOptions(max_wait_ms=50)
+STILL_S = 0.02
+"""Time passes only when nothing has come on any connection for so long: no deadline is missed on a slow machine."""
 
 
 def with_cluster(body: Body) -> None:
@@ -42,7 +45,7 @@ def with_cluster(body: Body) -> None:
             async with fake_broker({"t": 2}) as broker, open_cluster(f"127.0.0.1:{broker.port}", "test") as cluster:
                 await body(broker, cluster)
 
-    trio.run(main)
+    trio.run(main, clock=MockClock(autojump_threshold=STILL_S))
 
 
 def write(broker: FakeBroker, *values: int, partition: int = 0) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
+from trio.testing import MockClock
 
 from broker.client.cluster import open_cluster
 from broker.client.producer import Failure, Producer, ProducerOptions, open_producer
@@ -30,6 +31,8 @@ from tests.broker.client.fake_broker import DROP, FakeBroker, fake_broker
 
 PRODUCE, METADATA, INIT = ProduceRequest.API_KEY, MetadataRequest.API_KEY, InitProducerIdRequest.API_KEY
 QUICK = ProducerOptions(delivery_timeout_s=0.5, request_timeout_s=1.0)
+STILL_S = 0.02
+"""Time passes only when nothing has come on any connection for so long: no deadline is missed on a slow machine."""
 
 Body = Callable[[FakeBroker, Producer, list[Failure]], Awaitable[None]]
 
@@ -45,7 +48,7 @@ def with_producer(body: Body, options: ProducerOptions = ProducerOptions(), topi
             ):
                 await body(broker, producer, failures)
 
-    trio.run(main)
+    trio.run(main, clock=MockClock(autojump_threshold=STILL_S))
 
 
 def records_of(broker: FakeBroker, partition: int) -> list[Record]:
