@@ -97,6 +97,8 @@ class ListCut:
 
     def chunks(self) -> Iterator[bytes]:
         for at in range(0, len(self._body), PIECE):
+            if at >= len(self._body) // 2:
+                self._owner.half_sent.set()
             yield self._body[at : at + PIECE]
 
     def close(self) -> None:
@@ -164,6 +166,8 @@ class ListApplication:
         self.owners: dict[int, int] = {}
         self.revalidations: list[tuple[int, bool]] = []
         self.restorations = self.abandoned = self.cuts_open = self.saves = 0
+        self.half_sent = trio.Event()
+        """Half of a cut has been taken to be sent."""
         self.busy = 0
         """How many times freeze says that another cut is open."""
 
