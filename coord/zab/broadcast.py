@@ -73,6 +73,11 @@ class Broadcast:
                 out.send.append((link, data))
         return True
 
+    @property
+    def end(self) -> int:
+        """The last zxid of all that is proposed, or held back."""
+        return self._held[-1][0] if self._held else self._ledger.logged
+
     def advance(self, out: Effects) -> None:
         """Commits what a quorum has logged, in order."""
         if self.successor is not None:

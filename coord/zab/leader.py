@@ -197,7 +197,7 @@ class Leader:
 
         The PINGs go out with the next `tick`, which is due at once: one round for all syncs that came together.
         """
-        if self.syncs.ask(request.learner):
+        if self.syncs.ask(request.learner, self.broadcast.end):
             self._ping_at = now
         elif learner := self.learners.get(request.learner):
             self._refuse(learner, f"more than {SYNCS_MAX} syncs are waiting", out)

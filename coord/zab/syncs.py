@@ -42,11 +42,12 @@ class Syncs:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ask(self, link: int) -> bool:
-        """Whether there is room for one more, which waits for the next round."""
+    def ask(self, link: int, end: int) -> bool:
+        """Whether there is room for one more, which waits for the next round, and for the commit of everything up to the
+        zxid `end`: what was proposed, or will be as soon as a new configuration lets it."""
         if len(self._waiting) >= SYNCS_MAX:
             return False
-        self._waiting.append((self._ledger.logged, self._round + 1, link))
+        self._waiting.append((end, self._round + 1, link))
         return True
 
     def ping(self, out: Effects) -> None:

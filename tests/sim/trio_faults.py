@@ -157,6 +157,16 @@ class Faults:
         machine.wall.skew_ms = self.random.choice((-86_400_000, -5000, 0, 5000, 86_400_000))
         self.world.trace(f"{machine.name}: the wall is off by {machine.wall.skew_ms} ms")
 
+    async def _reconfigure(self) -> None:
+        """Some servers leave, others come back or change their role; what else happens does not wait for it."""
+        random = self.random
+        lines = self.world.server_lines()
+        some = [
+            line.replace("participant", "observer") if random.random() < 0.2 else line
+            for line in random.sample(lines, random.randint((len(lines) + 1) // 2, len(lines)))
+        ]
+        self.world.nursery.start_soon(self.world.wish_for, some)
+
     async def _rot(self) -> None:
         """One stored byte turns. Nothing else fails until the machine, or the empty one in its place, has everything."""
         if len(self.world.machines) == 1:

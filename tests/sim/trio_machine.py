@@ -23,7 +23,7 @@ __all__ = ["CLIENT_PORT", "KINDS", "Machine", "NodeFailed", "Options", "first_of
 
 CLIENT_PORT = 2181
 EPOCH_MS = 1_700_000_000_000
-KINDS = ("crash", "stop", "pause", "cut", "reset", "lag", "slow disk", "bad sync", "full disk", "rot", "wall")
+KINDS = ("crash", "stop", "pause", "cut", "reset", "lag", "slow disk", "bad sync", "full disk", "rot", "wall", "reconfigure")
 """The faults that may strike; see `trio_faults`."""
 
 machine_name: ContextVar[str] = ContextVar("machine_name", default="-")
@@ -129,6 +129,8 @@ class Machine:
         ]  # fmt: skip
         if options.voters > 1:
             lines += self.world.server_lines()
+        if self.world.reconfigures:
+            lines += ["reconfigEnabled=true", "skipACL=yes"]
         if self.role == "observer":
             lines.append("peerType=observer")
         for path, text in (("/etc/zoo.cfg", "\n".join(lines)), ("/data/myid", str(self.sid))):

@@ -38,6 +38,7 @@ from tests.sim.workload import EPHEMERALS, Clients, prepare
 __all__ = ["KINDS", "Options", "TrioWorld", "simulate"]
 
 TRACE_MAX = 400
+WISH_SECONDS = 3.0
 
 
 class TrioWorld:
@@ -60,6 +61,8 @@ class TrioWorld:
         self.leader = ""
         """The machine that began to lead last, as its log says."""
         self._scope = trio.CancelScope()
+        self._wishing = False
+        """An operator's client is at work."""
 
     # what everybody tells
 
@@ -93,6 +96,11 @@ class TrioWorld:
             f"server.{sid}=10.0.0.{sid}:2888:3888:{'participant' if sid <= options.voters else 'observer'}"
             for sid in range(1, options.voters + self._observers() + 1)
         ]
+
+    @property
+    def reconfigures(self) -> bool:
+        """Whether the ensemble may change."""
+        return "reconfigure" in self.options.faults and self.options.voters > 1
 
     def _observers(self) -> int:
         return self.options.observers if self.options.voters > 1 else 0
@@ -213,6 +221,38 @@ class TrioWorld:
             machine.excused = False
             if not machine.up:
                 machine.start()
+        if self.reconfigures:
+            await self._everybody_back()
+
+    async def wish_for(self, lines: list[str]) -> None:
+        """Somebody asks for another ensemble, and does not wait long. One at a time."""
+        if self._wishing or not self.reconfigures:
+            return
+        self._wishing = True
+        self.trace(f"wanted: {lines}")
+        with trio.move_on_after(WISH_SECONDS):
+            try:
+                await self._reconfigure(lines)
+            except (CoordError, NotConverged) as error:
+                self.trace(f"not reconfigured: {type(error).__name__}: {error}")
+        self._wishing = False
+
+    async def _reconfigure(self, lines: list[str]) -> None:
+        async with self._client("10.0.2.4", "operator", self.hosts) as client:
+            text, _ = await client.reconfigure(members="\n".join(lines))
+            self.trace(f"reconfigured: {text.decode().splitlines()}")
+
+    async def _everybody_back(self) -> None:
+        """The ensemble is what it was. A server that is still on its way to the leader counts for nothing there."""
+        with trio.move_on_after(self.options.patience()):
+            while True:
+                try:
+                    await self._reconfigure(self.server_lines())
+                    return
+                except (CoordError, NotConverged) as error:
+                    self.trace(f"not yet: {type(error).__name__}: {error}")
+                await trio.sleep(0.2)
+        self.fail(NotConverged(f"the first configuration is not in force {self.options.patience():.1f} s after the repair"))
 
     # judgement
 

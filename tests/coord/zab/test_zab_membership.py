@@ -10,7 +10,7 @@ from coord.wire.jute import JuteError
 from coord.wire.quorum import Acks, Packet, PacketType, Proposals
 from coord.wire.requests import ReconfigRequest
 from coord.wire.txns import SetDataTxn, TxnHeader, encode_txn
-from coord.zab.application import Role, Transaction
+from coord.zab.application import ForwardedRequest, Role, Transaction
 from coord.zab.effects import Effects
 from coord.zab.membership import Membership, config_version, configurations, parse_configuration
 from coord.zab.quorums import Ensemble, parse_ensemble
@@ -214,6 +214,24 @@ def test_nothing_is_proposed_behind_a_configuration_on_its_way() -> None:
     assert isinstance(activated, Packet)
     assert activated.type == PacketType.COMMITANDACTIVATE
     assert proposals == Proposals([(z(1, 3), b"3"), (z(1, 4), b"4")])
+
+
+def test_a_sync_waits_for_what_is_held_back_behind_a_configuration() -> None:
+    """Trio seed 4 with 3 nodes and reconfiguration alone: the reply to a sync showed an earlier zxid than that of the write
+    before it, for the write had to wait for a new configuration and the sync did not."""
+    play = leading(1, 2, 3)
+    play.join(1)
+    play.leader.propose([transaction(ensemble(1, 2, 3, version=z(1, 1))), (z(1, 2), b"held")], play.out)
+    play.leader.sync(ForwardedRequest(5, 1, 9, b"", (), 1), 0.0, play.out)
+    play.leader.tick(0.0, play.out)
+    [ping] = [message for message in said(play.out, 1) if isinstance(message, Packet) and message.type == PacketType.PING]
+    play.hear(1, packet(PacketType.PING, ping.zxid, b""))
+    play.synced()
+    out = play.hear(1, Acks(z(1, 1), z(1, 1)))
+    assert out.persist == [(z(1, 2), b"held")]
+    assert packet(PacketType.SYNC, 0) not in said(out, 1)
+    play.synced()
+    assert packet(PacketType.SYNC, 0) in said(play.hear(1, Acks(z(1, 2), z(1, 2))), 1)
 
 
 @pytest.mark.parametrize("kind", [PacketType.FOLLOWERINFO, PacketType.OBSERVERINFO], ids=["follower", "observer"])
