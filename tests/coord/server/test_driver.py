@@ -9,18 +9,23 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from coord.kit.cliutil import StartError
 from coord.server.links import STREAM_QUEUED_MAX
 from coord.wire.quorum import LearnerInfo, PacketType, encode_packet
 from coord.zab.application import ForwardedRequest, Role
 from coord.zab.timing import Timing
-from tests.coord.server.replicas import SYNC, Replica, Replicas, eventually, free_ports, replicas
+from tests.coord.server.replicas import (
+    SYNC,
+    Replica,
+    Replicas,
+    eventually,
+    free_ports,
+    patient_clock,
+    replicas,
+)
 
 Scenario = Callable[[Replicas], Awaitable[None]]
-STILL_S = 0.002
-"""Time passes only when nothing has come on any connection for so long: what took long on a busy machine took no time."""
 
 
 def run(scenario: Scenario, voters: int = 3, observers: int = 0, timing: Timing | None = None) -> None:
@@ -31,7 +36,7 @@ def run(scenario: Scenario, voters: int = 3, observers: int = 0, timing: Timing 
             async with replicas(voters, observers, timing) as ensemble:
                 await scenario(ensemble)
 
-    trio.run(main, clock=MockClock(autojump_threshold=STILL_S))
+    trio.run(main, clock=patient_clock())
 
 
 async def closed_by_the_server(stream: trio.SocketStream) -> None:

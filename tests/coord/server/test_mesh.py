@@ -13,7 +13,7 @@ from coord.server import mesh as mesh_module
 from coord.server.mesh import STRANGERS_MAX, Mesh
 from coord.wire.election import Header, Notification, parse_frames, parse_header
 from coord.zab.quorums import Ensemble
-from tests.coord.server.replicas import ensemble_of, eventually
+from tests.coord.server.replicas import ensemble_of, eventually, patient_clock
 
 Vote = tuple[int, int]
 
@@ -53,7 +53,7 @@ def run(scenario: Scenario, size: int = 3) -> None:
                 await scenario(nursery, [Party(sid, ensemble, network) for sid in range(1, size + 1)])
                 nursery.cancel_scope.cancel()
 
-    trio.run(main)
+    trio.run(main, clock=patient_clock())
 
 
 async def caller(party: Party, data: bytes) -> trio.SocketStream:

@@ -14,7 +14,7 @@ from coord.server.config import read_config
 from coord.server.dynamic import DynamicFiles
 from coord.server.mesh import Mesh
 from coord.zab.quorums import Address, Ensemble, parse_ensemble
-from tests.coord.server.replicas import ensemble_of, eventually, free_ports
+from tests.coord.server.replicas import ensemble_of, eventually, free_ports, patient_clock
 
 STATIC = """# kept
 tickTime=500
@@ -111,4 +111,4 @@ def test_an_election_port_moves_with_the_configuration() -> None:
             mesh.close()
             nursery.cancel_scope.cancel()
 
-    trio.run(main)
+    trio.run(main, clock=patient_clock())

@@ -19,6 +19,7 @@ from coord.store.storage import Storage, StorageOptions
 from coord.wire.txns import decode_txn
 from coord.zab.application import Role
 from tests.coord.server.harness import Rig, create, on_trio
+from tests.coord.server.replicas import free_ports
 from tests.coord.store.samples import Author, sim_disk, synced
 
 QUOTA_EXCEEDED = -125
@@ -97,19 +98,13 @@ def written(tmp_path: Path, *lines: str) -> str:
     return str(path)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_ports_of_peers_on_all_addresses(tmp_path: Path, everywhere: bool) -> None:
     """quorumListenOnAllIPs=true: not only at the address of the server's own line."""
-    election = free_port()
+    quorum, election = free_ports(2)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "myid").write_text("1\n")
-    lines = ("standaloneEnabled=false", f"quorumListenOnAllIPs={str(everywhere).lower()}", f"server.1=127.0.0.1:{free_port()}:{election}")
+    lines = ("standaloneEnabled=false", f"quorumListenOnAllIPs={str(everywhere).lower()}", f"server.1=127.0.0.1:{quorum}:{election}")
 
     async def test(network: TcpNetwork, nursery: trio.Nursery) -> None:
         host = system_host(network)
