@@ -24,7 +24,7 @@ Done = subprocess.CompletedProcess[bytes]
 
 def with_broker(body: Callable[[FakeBroker], Awaitable[None]], **topics: int) -> None:
     async def main() -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(100):
             async with fake_broker(topics) as broker:
                 await body(broker)
 
@@ -81,7 +81,7 @@ def test_lines_go_in_and_come_out() -> None:
         assert read.stdout.splitlines() == [b"key\t" + value for value in expected]
         assert (read.returncode, read.stderr) == (0, b"Processed a total of 5001 messages\n")
 
-        some = await run(broker, "consume", "--topic", "t", "--partition", "0", "--offset", "4999", "--timeout-ms", "200", "--format", "json")
+        some = await run(broker, "consume", "--topic", "t", "--partition", "0", "--offset", "4999", "--timeout-ms", "5000", "--format", "json")
         assert [json.loads(line)["offset"] for line in some.stdout.splitlines()] == [4999, 5000]
         assert some.stderr.endswith(b"Processed a total of 2 messages\n")
 

@@ -67,12 +67,12 @@ class Wire:
         return await self.receive(found, version)  # type: ignore[return-value,arg-type]
 
     async def is_closed(self) -> bool:
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             return not await self.stream.receive_some(1)
 
     async def _exactly(self, size: int) -> bytes:
         data = b""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while len(data) < size:
                 chunk = await self.stream.receive_some(size - len(data))
                 assert chunk, "the broker closed the connection"
@@ -99,7 +99,7 @@ class Cluster:
             f"listeners=PLAINTEXT://{HOST}:0",
             f"log.dirs={self.folder / f'broker-{broker_id}'}",
             f"zookeeper.connect={self.coord}",
-            "zookeeper.session.timeout.ms=4000",
+            "zookeeper.session.timeout.ms=18000",
             "group.initial.rebalance.delay.ms=0",
             "num.partitions=2",
             *lines,
@@ -172,7 +172,7 @@ class Cluster:
 
     async def coordinator(self, group_id: str) -> Wire:
         """A connection to the group's coordinator, as soon as it has one."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while True:
                 wire = await self.wire(self.running[0])
                 found = await wire.ask(FindCoordinatorRequest(group_id), 2)
@@ -222,7 +222,7 @@ def in_cluster(
     """Runs an async test against a running cluster."""
 
     async def main() -> None:
-        with trio.fail_after(50):
+        with trio.fail_after(110):
             async with running(folder, brokers, *lines, coord=coord) as cluster:
                 await test(cluster)
 

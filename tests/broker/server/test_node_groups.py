@@ -232,7 +232,7 @@ def test_a_deleted_topic_takes_its_offsets_along(tmp_path: Path) -> None:
         await wire.ask(kept, 6, m.OffsetCommitResponse)
         await cluster.delete("t")
         async with cluster.tree() as tree:
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while await tree.children("/consumers/g/offsets/t"):
                     await trio.sleep(0.02)
             assert await tree.children("/consumers/g/metadata/t") == []
