@@ -228,6 +228,11 @@ def _myid(disk: Disk, config: ServerConfig, ensemble: Ensemble) -> int:
         raise ConfigError(f"{path}: myid={first}: expected a number from 0 to {most}{example}")
     sid = int(first)
     if sid not in ensemble.members:
+        if config.dynamic_file:
+            example = (
+                ": the ensemble goes on without this server; to have it back, write its line there, start it, and have it "
+                f"added: reconfig -add server.{sid}=…"
+            )
         raise ConfigError(f"{path}: myid={sid}: {config.dynamic_file or config.path} has no line server.{sid}{example}")
     return sid
 

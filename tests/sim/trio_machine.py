@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from coord.kit.cliutil import StartError
+from coord.kit.disk import replace_file
 from coord.kit.host import Host
+from coord.kit.properties import Properties
 from coord.server.config import read_config
 from coord.server.node import run as run_node
 from tests.sim.disk import SimDisk
@@ -152,12 +154,25 @@ class Machine:
     def start(self) -> None:
         """Power on."""
         assert not self.up
+        if self.world.reconfigures:
+            self._have_it_back()
         self.up = True
         self.lives += 1
         self._scope = trio.CancelScope()
         self._over = trio.Event()
         self.world.trace(f"{self.name} starts, life {self.lives}")
         self.world.nursery.start_soon(self._live, self._scope, self._over, self.disk)
+
+    def _have_it_back(self) -> None:
+        """What a server needs that the ensemble goes on without: its own line in the file of the configuration."""
+        static = Properties.parse(self.disk.read("/etc/zoo.cfg"), "/etc/zoo.cfg")
+        if (entry := static.get("dynamicConfigFile")) is None:
+            return
+        lines = self.disk.read(entry.value).decode().splitlines()
+        if not any(line.startswith(f"server.{self.sid}=") for line in lines):
+            self.world.trace(f"{self.name} gets its line in {entry.value}")
+            own = next(line for line in self.world.server_lines() if line.startswith(f"server.{self.sid}="))
+            replace_file(self.disk, entry.value, "\n".join([*lines, own, ""]).encode())
 
     async def _live(self, scope: trio.CancelScope, over: trio.Event, disk: SimDisk) -> None:
         machine_name.set(self.name)

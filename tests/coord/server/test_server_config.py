@@ -158,6 +158,14 @@ def test_a_missing_or_wrong_myid_is_named(tmp_path: Path, myid: str | None, mess
     assert message in str(caught.value)
 
 
+def test_a_server_that_the_ensemble_goes_on_without_is_told_how_to_come_back(tmp_path: Path) -> None:
+    """It was removed, and the file that it kept has no line for it. Apache's ends there too."""
+    dynamic = tmp_path / "zoo.cfg.dynamic.10000001b"
+    dynamic.write_text(THREE)
+    with pytest.raises(ConfigError, match=r"myid=4: .*dynamic\.10000001b has no line server\.4.*reconfig -add server\.4="):
+        read(tmp_path, f"dataDir=DATA\nclientPort=2181\ndynamicConfigFile={dynamic}", myid="4")
+
+
 def test_a_dynamic_file_may_name_a_host_that_is_none(tmp_path: Path) -> None:
     """The ensemble has agreed on it: this server must start, and does not find that host."""
     dynamic = tmp_path / "dynamic"
