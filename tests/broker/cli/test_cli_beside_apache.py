@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
+from broker.wire.messages import MetadataRequest, MetadataResponse
+from tests.broker.server.harness import Wire
 from tests.e2e.local import free_ports
 
-pytestmark = [pytest.mark.apache, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.apache, pytest.mark.slow, pytest.mark.timeout(900)]
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 CLASSES = {
@@ -43,8 +46,16 @@ class Kafka:
 
     @staticmethod
     def _run(command: list[str], stdin: bytes) -> Ran:
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=300, check=False)
         return done.returncode, done.stdout, done.stderr
+
+
+async def knows_itself(port: int) -> None:
+    """Waits until the broker has heard of itself: before that there is no broker to put a topic on."""
+    with trio.fail_after(120):
+        wire = await Wire.to(port)
+        while not (await wire.ask(MetadataRequest(topics=[]), 7, MetadataResponse)).brokers:
+            await trio.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +70,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     def launch(tool: str, *words: str) -> None:
         # the servers hold on to the launcher's output, so it goes to a file and not to a pipe
         with (folder / "launch.log").open("ab") as log:
-            done = subprocess.run([BENCH / tool, *words], stdout=log, stderr=log, timeout=120, check=False)
+            done = subprocess.run([BENCH / tool, *words], stdout=log, stderr=log, timeout=300, check=False)
         assert done.returncode == 0, (folder / "launch.log").read_text()
 
     try:
         launch("apache-zookeeper", "start", f"{folder}/zk", "1", str(base))
         launch("apache-kafka", "start", f"{folder}/kafka", f"127.0.0.1:{base}/chroot", "1", str(base + 4))
+        trio.run(knows_itself, base + 4)
         yield Kafka(f"127.0.0.1:{base + 4}")
     finally:
         launch("apache-kafka", "stop", f"{folder}/kafka")

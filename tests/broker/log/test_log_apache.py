@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
+import trio
 
 from broker.log.config import LogConfig
 from broker.log.log import Log
@@ -22,16 +22,17 @@ from broker.log.segment import SUFFIXES
 from broker.log.snapshots import SUFFIX as SNAPSHOT
 from broker.wire.batches import Codec
 from broker.wire.records import ControlType, Record, build_batch, control_batch, read_records
+from coord.client import connect
 from coord.kit.posix import PosixDisk
 from tests.broker.log.samples import NOW_MS, batch, place_on
 from tests.coord.client.apache import apache_ensemble
 
-pytestmark = [pytest.mark.apache, pytest.mark.slow]
+pytestmark = [pytest.mark.apache, pytest.mark.slow, pytest.mark.timeout(900)]
 
 KAFKA = Path(__file__).resolve().parents[2] / "bench" / "apache-kafka"
 INSTALL = "needs Apache Kafka's jars: run `tests/bench/apache-kafka classpath` with a JDK and Maven"
 DATA_LINE = re.compile(r"^\| offset: (\d+) .*?(?:key: (\S*) )?payload: (\S*)$", re.MULTILINE)
-SESSION_MS = 4000
+SESSION_MS = 10_000
 CONFIG = {"segment.bytes": "20000", "index.interval.bytes": "1000"}
 
 
@@ -106,7 +107,7 @@ class Broker:
     def __init__(self, folder: Path, zookeeper: str, port: int) -> None:
         self.folder = folder
         self.address = f"127.0.0.1:{port}"
-        self.killed_at = 0.0
+        self.zookeeper = zookeeper
         kafka(
             "start", str(folder), zookeeper, "1", str(port), "log.segment.bytes=6000", "log.index.interval.bytes=1000",
             "offsets.topic.num.partitions=2", "transaction.state.log.num.partitions=2", f"zookeeper.session.timeout.ms={SESSION_MS}",
@@ -121,8 +122,14 @@ class Broker:
 
     def again(self) -> None:
         """Starts after a kill, when its old session is gone: Apache's broker does not wait for that."""
-        time.sleep(max(0.0, self.killed_at + SESSION_MS / 1000 + 2 - time.monotonic()))
+        trio.run(self._forgotten)
         kafka("one", str(self.folder), "1")
+
+    async def _forgotten(self) -> None:
+        async with connect(self.zookeeper) as client:
+            with trio.fail_after(120):
+                while await client.exists("/brokers/ids/1") is not None:
+                    await trio.sleep(0.1)
 
     def stop(self) -> None:
         kafka("stop", str(self.folder))
@@ -131,8 +138,7 @@ class Broker:
         pid = int(kafka("pid", str(self.folder), "1"))
         broker = psutil.Process(pid)
         broker.kill()
-        psutil.wait_procs([broker], timeout=10)  # its lock on the folder ends with it
-        self.killed_at = time.monotonic()
+        psutil.wait_procs([broker], timeout=60)  # its lock on the folder ends with it
         (self.folder / "1" / "pid").unlink()
 
 
@@ -156,8 +162,8 @@ def produce(address: str, first: int, count: int, codec: str) -> None:
     for number in range(first, first + count):
         producer.produce("t", b"v%d" % number, b"k%d" % number, partition=0)
         if number % 20 == 0:
-            producer.flush(20)
-    assert producer.flush(20) == 0
+            producer.flush(60)
+    assert producer.flush(60) == 0
 
 
 def transact(address: str, first: int, count: int, commit: bool) -> None:
@@ -165,15 +171,15 @@ def transact(address: str, first: int, count: int, commit: bool) -> None:
     from confluent_kafka import Producer
 
     producer = Producer({"bootstrap.servers": address, "transactional.id": "tx"})
-    producer.init_transactions(20)
+    producer.init_transactions(60)
     producer.begin_transaction()
     for number in range(first, first + count):
         producer.produce("t", b"v%d" % number, b"k%d" % number, partition=0)
     if commit:
-        producer.commit_transaction(20)
+        producer.commit_transaction(60)
     else:
-        producer.flush(20)
-        producer.abort_transaction(20)
+        producer.flush(60)
+        producer.abort_transaction(60)
 
 
 def consume(address: str, count: int) -> list[tuple[int, bytes]]:
@@ -184,7 +190,7 @@ def consume(address: str, count: int) -> list[tuple[int, bytes]]:
     consumer.assign([TopicPartition("t", 0, 0)])
     found: list[tuple[int, bytes]] = []
     while len(found) < count:
-        messages = consumer.consume(1000, timeout=20)
+        messages = consumer.consume(1000, timeout=60)
         assert messages, f"only {len(found)} of {count}"
         found += [(message.offset(), message.value()) for message in messages if message.error() is None]
     consumer.close()
@@ -225,6 +231,7 @@ def test_a_folder_moves_between_apaches_broker_and_ours(broker: Broker, caplog: 
     transact(broker.address, 1000, 100, commit=True)
     transact(broker.address, 9000, 50, commit=False)
     produce(broker.address, 1100, 100, "none")
+    assert [value for _, value in consume(broker.address, len(expected))] == expected  # the ends of the transactions are written
     broker.kill()
 
     with caplog.at_level(logging.WARNING):

@@ -47,6 +47,7 @@ def kio_class(cls: type[Message], version: int) -> object:
     return None
 
 
+@pytest.mark.timeout(600)
 def test_kio_agrees() -> None:
     """kio has Kafka 4's versions of the APIs that clients and controllers use."""
     compared = 0

@@ -14,7 +14,7 @@ COORD = [sys.executable, "-m", "coord"]
 
 def test_version() -> None:
     """As our other commands print it."""
-    done = run([*COORD, "--version"], capture_output=True, text=True, timeout=20, check=True)
+    done = run([*COORD, "--version"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"coord, version {version('quorate')}\n"
 
 
@@ -23,7 +23,7 @@ def test_a_dump_ends_quietly_when_nobody_reads_on() -> None:
     read, write = os.pipe()
     os.close(read)
     try:
-        done = run([*COORD, "dump", str(GOLDEN / "zookeeper_log.100000001")], stdout=write, stderr=PIPE, timeout=20, check=False)
+        done = run([*COORD, "dump", str(GOLDEN / "zookeeper_log.100000001")], stdout=write, stderr=PIPE, timeout=60, check=False)
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")

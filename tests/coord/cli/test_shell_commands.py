@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,14 +99,22 @@ ls /
 """
 
 
-def zkcli(server: str, folder: Path, lines: str) -> str:
-    """What Apache's zkCli prints for the lines, standard error included."""
+def zkcli(server: str, folder: Path, lines: str, events: int) -> str:
+    """What Apache's zkCli prints for the lines, standard error included. Its events come from a thread: it waits for so many."""
     (folder / "log4j.properties").write_text("log4j.rootLogger=OFF\n")
     path = ":".join([str(folder), *(str(JARS / f"{name}.jar") for name in JAR_NAMES)])
     command = ["java", "-Xshare:auto", "-cp", path, "org.apache.zookeeper.ZooKeeperMain", "-server", server]
-    return subprocess.run(
-        command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
-    ).stdout
+    printed = folder / "zkcli.out"
+    with printed.open("wb") as out, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(lines)
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while sum(map(is_event, plain(printed.read_text()))) < events and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.stdin.close()
+        process.wait(60)
+    return printed.read_text()
 
 
 def shell(server: str, *words: str, lines: str | bytes | None = None) -> Result:
@@ -132,11 +141,11 @@ def is_event(line: str) -> bool:
 def test_the_same_output_as_zkcli(server: str, tmp_path: Path) -> None:
     """A session of every command, line for line; the two run on separate paths of equal length."""
     need_apache()
-    theirs = zkcli(server, tmp_path, SAME_LINES.format("/theirs"))
     result = CliRunner().invoke(
         shell_command, ["-s", server], input=SAME_LINES.format("/mine00"), catch_exceptions=False
     )
     ours = plain(result.output.replace("/mine00", "/theirs"))
+    theirs = zkcli(server, tmp_path, SAME_LINES.format("/theirs"), sum(map(is_event, ours)))
     assert [line for line in ours if not is_event(line)] == [line for line in plain(theirs) if not is_event(line)]
     assert sorted(filter(is_event, ours)) == sorted(filter(is_event, plain(theirs))), "zkCli's come from a thread"
     assert result.exit_code == 2, "the worst of all: lines without arguments"
@@ -258,7 +267,7 @@ def test_a_reader_who_goes_away(server: str) -> None:
     line = f"{sys.executable} -m coord shell -s {server} ls -R /zookeeper | head -1"
     root = Path(__file__).resolve().parents[3]
     result = subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, timeout=30, check=False, cwd=root,
+        ["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False, cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
     )  # fmt: skip
     assert (result.stdout, result.stderr) == ("/zookeeper\n", "")
@@ -278,5 +287,5 @@ def test_interrupted(server: str) -> None:
     process.stdin.flush()
     assert process.stdout.readline() == b"[config, quota]\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, b"")

@@ -37,7 +37,7 @@ def with_shell(hosts: str, test: Callable[[ShellSession, Kept], Awaitable[None]]
     kept = Kept()
 
     async def main() -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 shell = ShellSession(nursery, kept, hosts, timeout=10.0, tell_state=True)
                 await test(shell, kept)

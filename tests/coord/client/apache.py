@@ -58,7 +58,7 @@ def apache_ensemble(folder: Path, size: int) -> Iterator[Apache]:
     base = _free_base(size)
     command = [str(LAUNCHER), "start", str(folder), str(size), str(base), "maxSessionTimeout=60000"]
     with (folder / "launcher.log").open("wb") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, timeout=60)
+        subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, timeout=300)
     ensemble = Apache(folder, [base + 100 * i for i in range(size)])
     try:
         yield ensemble

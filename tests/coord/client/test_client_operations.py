@@ -44,7 +44,7 @@ def with_client(hosts: str, root: str, test: Callable[[Client], Awaitable[None]]
     """Runs a test with a client whose chroot is the test's own."""
 
     async def main() -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(100):
             async with connect(hosts + root, **options) as client:  # type: ignore[arg-type]
                 await client.ensure_path("/")
                 await test(client)

@@ -43,11 +43,11 @@ def apache(folder: Path, *settings: str) -> Iterator[tuple[Server, KazooClient]]
     server.start(APACHE)
     client = KazooClient(server.address, timeout=20, connection_retry={"max_tries": 0})
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while server.mode != "standalone":
             assert time.monotonic() < deadline, server.log()
             time.sleep(0.05)
-        client.start(timeout=10)
+        client.start(timeout=60)
         client.add_auth("digest", "user:secret")
         yield server, client
     finally:
@@ -93,7 +93,7 @@ def test_apache_serves_what_we_wrote(tmp_path: Path) -> None:
     storage = opened(tmp_path)
 
     async def write() -> None:
-        storage.append([author.session(0x1_0000_0000_0001, 20_000), author.create("/plain", None)])
+        storage.append([author.session(0x1_0000_0000_0001, 600_000), author.create("/plain", None)])
         storage.append([
             author.write(OpCode.CREATE_CONTAINER, CreateContainerTxn("/box", b"", OPEN_ACL_UNSAFE, 2)),
             author.write(OpCode.CREATE_TTL, CreateTTLTxn("/ttl", b"t", OPEN_ACL_UNSAFE, 3, 1 << 30)),
@@ -200,4 +200,4 @@ def _make_history(client: KazooClient, random: Random, count: int) -> None:
             transaction.check("/top" if choice < 0.97 else "/nowhere", -1)
             pending.append(transaction.commit_async())
     for result in pending:
-        result.wait(10)
+        result.wait(60)
