@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import trio
+from trio.testing import MockClock
 
 from broker.server.metadata_cache import MetadataCache
 from broker.wire.codec import decode, encode
@@ -127,7 +128,7 @@ def test_waiting_for_an_image() -> None:
             assert await cache.wait_until(lambda image: 2 in image.brokers, 5)
         assert not await cache.wait_until(lambda image: 3 in image.brokers, 0.01)
 
-    trio.run(main)
+    trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
 def test_listeners_see_before_and_after() -> None:
