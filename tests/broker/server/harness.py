@@ -26,6 +26,7 @@ from broker.wire.messages import (
     DeleteTopicsRequest,
     FindCoordinatorRequest,
     MetadataRequest,
+    MetadataRequestTopic,
     MetadataResponse,
 )
 from coord.client import Client, Credentials, connect
@@ -151,12 +152,22 @@ class Cluster:
             yield client
 
     async def create(self, name: str, partitions: int = 1, **configs: str) -> None:
-        """Creates a topic through its controller and waits for its leaders."""
+        """Creates a topic through its controller and waits until every broker knows its leaders."""
         wire = await self.controller()
         settings = [CreateTopicsRequestConfig(key.replace("_", "."), value) for key, value in configs.items()]
         topic = CreateTopicsRequestTopic(name, partitions, 1, [], settings)
         response = await wire.ask(CreateTopicsRequest([topic], 10_000), 4)
         assert response.topics[0].error_code == 0, response.topics[0].error_message
+        for broker_id in self.running:
+            await self._knows(broker_id, name)
+
+    async def _knows(self, broker_id: int, name: str) -> None:
+        wire = await self.wire(broker_id)
+        asked = MetadataRequest([MetadataRequestTopic(name=name)], allow_auto_topic_creation=False)
+        with trio.fail_after(60):
+            while (await wire.ask(asked, 7, MetadataResponse)).topics[0].error_code:
+                await trio.sleep(0.01)
+        await wire.stream.aclose()
 
     async def delete(self, name: str) -> None:
         """Deletes a topic and waits until it is gone."""

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from tests.broker.server.harness import Cluster, in_cluster
 
 COUNT = 300
 TIMEOUT_S = 60
+
+
+def comes_to(wanted: object, ask: Callable[[], object]) -> None:
+    """Asks until it is answered so: a change is told by the controller, and any broker may be asked, a moment too early."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while (found := ask()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found == wanted
 
 
 def with_client(client: Callable[[str], None], folder: Path) -> None:
@@ -92,23 +101,28 @@ def test_librdkafka_administers(tmp_path: Path) -> None:
             NewTopic("wide", 1, 3),
             NewTopic("t", 1, 1),
         ]
+
+        def partitions() -> int:
+            topics = admin.list_topics(timeout=TIMEOUT_S).topics
+            return len(topics["made"].partitions) if "made" in topics else 0
+
         made = admin.create_topics(wanted, request_timeout=TIMEOUT_S)
         made["made"].result(TIMEOUT_S)
         for name, says in (("wide", "replication factor must be 1"), ("t", "already exists")):
             with pytest.raises(KafkaException, match=says):
                 made[name].result(TIMEOUT_S)
-        assert len(admin.list_topics(timeout=TIMEOUT_S).topics["made"].partitions) == 4
+        comes_to(4, partitions)
         resource = ConfigResource(ResourceType.TOPIC, "made")
         described = admin.describe_configs([resource])[resource].result(TIMEOUT_S)
         assert (described["retention.ms"].value, described["retention.ms"].is_default) == ("1234", False)
         assert described["segment.bytes"].is_default
         admin.create_partitions([NewPartitions("made", 6)], operation_timeout=TIMEOUT_S)["made"].result(TIMEOUT_S)
-        assert len(admin.list_topics(timeout=TIMEOUT_S).topics["made"].partitions) == 6
+        comes_to(6, partitions)
         with pytest.raises(KafkaException, match="already has 6 partitions"):
             admin.create_partitions([NewPartitions("made", 6)])["made"].result(TIMEOUT_S)
         assert admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S).errors == []
         admin.delete_topics(["made"], operation_timeout=TIMEOUT_S)["made"].result(TIMEOUT_S)
-        assert "made" not in admin.list_topics(timeout=TIMEOUT_S).topics
+        comes_to(0, partitions)
 
     with_client(client, tmp_path)
 
@@ -159,9 +173,9 @@ def test_kafka_python(tmp_path: Path) -> None:
         consumer.close()
         admin = KafkaAdminClient(bootstrap_servers=servers)
         admin.create_topics([NewTopic("made", 2, 1)])
-        assert "made" in admin.list_topics()
+        comes_to(True, lambda: "made" in admin.list_topics())
         admin.create_partitions({"made": NewPartitions(5)})
-        assert len(admin.describe_topics(["made"])[0]["partitions"]) == 5
+        comes_to(5, lambda: len(admin.describe_topics(["made"])[0]["partitions"]))
         admin.delete_topics(["made"])
         admin.close()
 
@@ -205,15 +219,8 @@ def test_a_topic_makes_itself(tmp_path: Path) -> None:
         producer = Producer({"bootstrap.servers": brokers})
         producer.produce("unmade", b"value")
         assert producer.flush(TIMEOUT_S) == 0
-        assert (
-            len(
-                AdminClient({"bootstrap.servers": brokers})
-                .list_topics("unmade", TIMEOUT_S)
-                .topics["unmade"]
-                .partitions
-            )
-            == 2
-        )
+        admin = AdminClient({"bootstrap.servers": brokers})
+        comes_to(2, lambda: len(admin.list_topics("unmade", TIMEOUT_S).topics["unmade"].partitions))
 
     with_client(client, tmp_path)
 
