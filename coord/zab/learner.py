@@ -315,6 +315,7 @@ class Learner:
             self._brought = parse_configuration(packet.data)
             self.membership.see(self._brought, out)
         self._newleader_needs = self._end()
+        self._acked = max(self._committed, first_of(self.epoch))
         self._enter(Phase.HARDENING, now)
         self._maybe_acknowledge_new_leader(now, out)
 
@@ -325,7 +326,6 @@ class Learner:
         ledger.current_epoch = out.current_epoch = self.epoch
         out.send.append((self.link, encode_packet(PacketType.ACK, first_of(self.epoch))))
         self._enter(Phase.WAITING, now)
-        self._acked = max(self._committed, first_of(self.epoch))
         if self.role is Role.FOLLOWING:
             self._acknowledge(out)
 

@@ -111,6 +111,18 @@ def test_nothing_is_delivered_before_uptodate() -> None:
     assert out.deliver == entries
 
 
+def test_what_is_committed_while_newleader_hardens_is_acknowledged() -> None:
+    """The ACK of NEWLEADER speaks for what came before it. What came behind it has a quorum without this server, yet the
+    leader waits for its ACK too: without one it would take this server for dead as soon as nobody writes any more."""
+    play = LearnerPlay()
+    play.greeted()
+    play.hear(packet(PacketType.DIFF, z(1, 1)), Proposals(transactions(1, 1)), Commits(z(1, 1), z(1, 1)), NEWLEADER)
+    play.hear(Proposals(transactions(1, 2)), Commits(z(1, 2), z(1, 2)))
+    out = play.synced()
+
+    assert said(out, 7) == [packet(PacketType.ACK, z(1, 0)), Acks(z(1, 2), z(1, 2))]
+
+
 def test_a_leader_lost_before_uptodate_leaves_only_a_log() -> None:
     """What it sent is logged and not delivered: the next leader may cut it off."""
     play = LearnerPlay()
