@@ -173,6 +173,18 @@ def test_a_failed_sync_is_final(tmp_path: Path, device: SlowDevice) -> None:
     file.close()
 
 
+def test_a_failed_sync_of_a_folder_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is all that the operator gets to see."""
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        PosixDisk().sync_dir(str(tmp_path))
+    assert caught.value.filename == str(tmp_path)
+
+
 def test_a_file_left_by_one_run_serves_the_next(tmp_path: Path) -> None:
     """Nothing in a file belongs to one event loop."""
     file = opened(tmp_path)
