@@ -98,7 +98,7 @@ def test_a_server_dies(ensemble: Apache) -> None:
             await client.sync()
             there = await client.children("/w")
             assert {path.removeprefix("/w/") for path in acknowledged} <= set(there)
-            assert len(lost) == states.count(State.SUSPENDED), "one task has one request under way"
+            assert len(lost) <= states.count(State.SUSPENDED), "one task has one request under way, or none: its last answer came with the end"
             assert await client.exists("/e") is not None
 
     trio.run(main)
