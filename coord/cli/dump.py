@@ -76,11 +76,13 @@ def _log_lines(disk: PosixDisk, path: str) -> Iterator[Line]:
     try:
         if header_ending(file) is not None:
             raise DamagedFileError(path, 0, "it begins neither as a transaction log nor as a snapshot does")
-        at, count, end = HEADER_SIZE, 0, file.size()
+        at, count, repeated, end = HEADER_SIZE, 0, 0, file.size()
         first = last = 0
         for record in read_records(file, at, end):
             yield {"offset": at} | _txn_line(path, at, record.txn)
-            at, last = record.end, record.zxid
+            at = record.end
+            repeated += record.zxid <= last
+            last = max(last, record.zxid)
             first = first or last
             count += 1
         ending, reason = ending_of(file, at, end)
@@ -88,6 +90,7 @@ def _log_lines(disk: PosixDisk, path: str) -> Iterator[Line]:
             raise DamagedFileError(path, at, reason)
         yield {
             "file": path, "kind": "log", "transactions": count, "first": hex(first), "last": hex(last), "end": at,
+            "repeated": repeated,
             "padding": end - at if ending is Ending.CLEAN else 0,
             "unfinished": reason if ending is Ending.TORN else None,
         }  # fmt: skip
@@ -224,7 +227,9 @@ def _short(value: str | None) -> str:
 
 def _summary(line: Line) -> str:
     if line["kind"] == "log":
-        text = f"{line['file']}: {line['transactions']} transactions, {line['first']} to {line['last']}, end at {line['end']}"
+        again = f", {line['repeated']} of them once more" if line["repeated"] else ""
+        count = f"{line['transactions']} transactions, {line['first']} to {line['last']}{again}"
+        text = f"{line['file']}: {count}, end at {line['end']}"
         return text + (f", then {line['unfinished']}" if line["unfinished"] else f", {line['padding']} bytes of padding")
     text = f"{line['file']}: {line['nodes']} nodes and {line['sessions']} sessions as of {line['zxid']}, digest {line['digest']}"
     return text + (f", taken while transactions up to {line['fuzzy_until']} were applied" if line["fuzzy_until"] else "")

@@ -241,9 +241,10 @@ class Storage:
         self._histories += 1
         newer = [name for number, name in reversed(snapshots) if number > zxid]
         if len(newer) == len(snapshots):
-            self.log.truncate(zxid)  # a log that follows no snapshot at all would count as a loss
+            self.log.truncate(zxid, since=0)  # a log that follows no snapshot at all would count as a loss
         remove_durably(self._disk, self._folder, newer)  # first: a start would build on one that has lost its log
-        self.log.truncate(zxid)
+        kept = [number for number, _ in snapshots if number <= zxid]
+        self.log.truncate(zxid, since=kept[-1] if kept else 0)
         tree = self._recover()
         if tree.last_zxid != zxid:
             raise StoreError(f"{self.log.folder} does not hold 0x{zxid:x}, to which the leader wants us back")

@@ -5,6 +5,9 @@ the file is zero-filled ahead, because a sync that need not record a new size co
 append after `replay` or `roll` and is complete, synced and without padding before the next one is begun: only the newest
 can end in a torn write, which `replay` cuts off. Once cut, a file never grows again, so bytes behind a cut never come
 back to life.
+
+A log of Apache's server may say some transactions twice: its learner, when it leaves a leader before UPTODATE, forgets what
+it has logged and is sent it again (ZOOKEEPER-4394). The second time counts for nothing, in the same file or the next.
 """
 
 from __future__ import annotations
@@ -44,15 +47,17 @@ _ZEROS = bytes(PADDING_STEP)
 class _LogFile:
     """One file of the log, and where to begin reading it.
 
-    marks: (zxid, offset behind its record) of a transaction in every MiB or so, as far as they are known.
+    marks: (zxid, offset behind its record) of a transaction in every MiB or so, as far as they are known. last: the greatest
+    zxid in it, where that is known.
     """
 
-    __slots__ = ("marks", "name", "zxid")
+    __slots__ = ("last", "marks", "name", "zxid")
 
     def __init__(self, zxid: int, name: str) -> None:
         self.zxid = zxid
         self.name = name
         self.marks: list[tuple[int, int]] = []
+        self.last: int | None = None
 
     def mark(self, zxid: int, end: int) -> None:
         if end - (self.marks[-1][1] if self.marks else HEADER_SIZE) >= _MARK_STEP:
@@ -62,6 +67,37 @@ class _LogFile:
         """An offset to read from that is not behind the record of `zxid`."""
         place = bisect_left(self.marks, (zxid, 0))
         return self.marks[place - 1][1] if place else HEADER_SIZE
+
+
+class _Order:
+    """The order in which a replay finds transactions. after: what it needs lies behind this zxid, and nothing of that may be
+    missing. (Before it a leader's snapshot may have taken the place of some.) last: the greatest zxid so far."""
+
+    __slots__ = ("_after", "_ends", "last", "repeated")
+
+    def __init__(self, after: int) -> None:
+        self.last = 0
+        self.repeated = 0
+        self._after = after
+        self._ends: dict[int, int] = {}
+        """By epoch before the last one: the last zxid of it."""
+
+    def is_new(self, zxid: int, path: str, offset: int) -> bool:
+        """Takes a transaction, and tells whether it is there for the first time. Raises DamagedFileError when it can be
+        neither the next one nor one that was there."""
+        last, epoch = self.last, zxid >> 32
+        if zxid <= last:
+            if zxid > self._after and epoch != last >> 32 and zxid > self._ends.get(epoch, 0):
+                raise DamagedFileError(path, offset, f"transaction 0x{zxid:x} follows 0x{last:x}")
+            self.repeated += 1
+            return False
+        if zxid > self._after and not follows(zxid, max(last, self._after)):
+            reason = f"transaction 0x{zxid:x} follows 0x{max(last, self._after):x}: what was between them is missing"
+            raise DamagedFileError(path, offset, reason)
+        if epoch != last >> 32:
+            self._ends[last >> 32] = last
+        self.last = zxid
+        return True
 
 
 class TxnLog:
@@ -142,6 +178,7 @@ class TxnLog:
             file.truncate(self._end)
             file.sync_now()
             self._current = None  # not before: a later sync must not find that there is nothing to do
+            self._files[-1].last = self.last_zxid
             file.close()
 
     def _begin(self, zxid: int) -> File:
@@ -172,16 +209,20 @@ class TxnLog:
         not be lost by the next crash. Raises DamagedFileError, also where a transaction is missing.
         """
         self.last_zxid = after
-        last = 0
+        seen = _Order(after)
         for file in self._files[self._place_of(after) :]:
-            for record in self._checked(file, last, after):
-                last = record.zxid
-                if last > after:
-                    self.last_zxid = last
-                    yield last, record.txn
+            for record in self._checked(file, seen):
+                if record.zxid > after:
+                    self.last_zxid = record.zxid
+                    yield record.zxid, record.txn
+        if seen.repeated:
+            log.warning(
+                "the log in %s says %d transactions twice; the second time counts for nothing", self.folder, seen.repeated
+            )
 
     def read_from(self, zxid: int) -> Iterator[tuple[int, bytes]]:
         """The transactions from `zxid` on, to what is the end now. Raises DamagedFileError; OSError when purged meanwhile."""
+        last = zxid - 1
         for file in self._files[self._place_of(zxid - 1) :]:
             handle = self._disk.open(joined(self.folder, file.name))
             try:
@@ -189,8 +230,9 @@ class TxnLog:
                 at = file.start_for(zxid)
                 for record in read_records(handle, at, end):
                     at = record.end
-                    if record.zxid >= zxid:
-                        yield record.zxid, record.txn
+                    if record.zxid > last:
+                        last = record.zxid
+                        yield last, record.txn
                 ending, reason = ending_of(handle, at, end)
                 if ending is not Ending.CLEAN:
                     raise DamagedFileError(handle.path, at, reason)
@@ -211,9 +253,8 @@ class TxnLog:
         names = [file.zxid for file in self._files]
         return max(0, bisect_right(names, after + 1) - 1)
 
-    def _checked(self, file: _LogFile, last: int, after: int) -> Iterator[Record]:
-        """The records of a file, which may end in ways that are known and said. last: the zxid before the first; behind
-        `after` nothing may be missing. (Before it a leader's snapshot may have taken the place of some.)"""
+    def _checked(self, file: _LogFile, seen: _Order) -> Iterator[Record]:
+        """The records of a file that are there for the first time. The file may end in ways that are known and said."""
         newest = file is self._files[-1]
         handle = self._disk.open(joined(self.folder, file.name))
         try:
@@ -226,18 +267,16 @@ class TxnLog:
             end = handle.size()
             at = HEADER_SIZE
             for record in read_records(handle, at, end):
-                if record.zxid <= last:
-                    raise DamagedFileError(handle.path, at, f"transaction 0x{record.zxid:x} follows 0x{last:x}")
-                if record.zxid > after and not follows(record.zxid, max(last, after)):
-                    reason = f"transaction 0x{record.zxid:x} follows 0x{max(last, after):x}: what was between them is missing"
-                    raise DamagedFileError(handle.path, at, reason)
-                at, last = record.end, record.zxid
-                file.mark(last, at)
-                yield record
+                is_new = seen.is_new(record.zxid, handle.path, at)
+                at = record.end
+                if is_new:
+                    file.last = record.zxid
+                    file.mark(record.zxid, at)
+                    yield record
             if newest:
                 self._end_newest(file, handle, at)
             else:
-                self._end_older(file, handle, at, last)
+                self._end_older(file, handle, at, seen.last)
         finally:
             handle.close()
 
@@ -259,7 +298,7 @@ class TxnLog:
         """Ours are complete. Apache's server leaves an unfinished write where it died, and begins another file."""
         ending, reason = ending_of(handle, at, handle.size())
         following = self._files[self._files.index(file) + 1].zxid
-        if ending is Ending.TORN and (following == last + 1 or following >> 32 > last >> 32):
+        if ending is Ending.TORN and (following <= last + 1 or following >> 32 > last >> 32):
             log.warning("%s ends at offset %d in a write that was never finished", handle.path, at)
         elif ending is not Ending.CLEAN:
             raise DamagedFileError(handle.path, at, reason)
@@ -271,16 +310,19 @@ class TxnLog:
 
     # ---- shortening --------------------------------------------------------------------------------------------------
 
-    def truncate(self, zxid: int) -> None:
-        """Takes back everything behind `zxid`; when it returns, that and all that is left is durable."""
+    def truncate(self, zxid: int, since: int | None = None) -> None:
+        """Takes back everything behind `zxid`; when it returns, that and all that is left is durable. since: where a replay
+        will begin: a file may go on behind the beginning of the next, where that says some of it again."""
         self._finish()
         if zxid >= self.last_zxid:
             return
         place = self._place_of(zxid - 1)
         remove_durably(self._disk, self.folder, [file.name for file in reversed(self._files[place + 1 :])])
         del self._files[place + 1 :]
-        if self._files:
-            self._cut_behind(self._files[place], zxid)
+        first = place if since is None else min(place, self._place_of(since))
+        for file in reversed(self._files[first:]):
+            if file.last is None or file.last > zxid:
+                self._cut_behind(file, zxid)
         self.last_zxid = zxid
 
     def forget(self, zxid: int) -> None:
@@ -313,6 +355,7 @@ class TxnLog:
             handle.sync_now()
         finally:
             handle.close()
+        file.last = zxid
         file.marks = [mark for mark in file.marks if mark[0] <= zxid]
         if at == HEADER_SIZE:
             remove_durably(self._disk, self.folder, [file.name])

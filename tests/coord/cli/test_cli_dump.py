@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from coord.cli.dump import dump_command
 from coord.kit.posix import PosixDisk
+from coord.store.logfile import HEADER, encode_records
 from coord.store.storage import Storage
 from tests.coord.store.samples import GOLDEN, Author, synced
 
@@ -41,8 +42,18 @@ def test_apaches_log_as_json() -> None:
     assert [txn["type"] for txn in txns[5:8]] == ["createContainer", "createTTL", "createTTL"]
     assert summary == {
         "file": str(LOG), "kind": "log", "transactions": 19, "first": "0x100000001", "last": "0x100000013",
-        "end": 0x687, "padding": LOG.stat().st_size - 0x687, "unfinished": None,
+        "repeated": 0, "end": 0x687, "padding": LOG.stat().st_size - 0x687, "unfinished": None,
     }  # fmt: skip
+
+
+def test_transactions_that_are_there_twice_are_counted(tmp_path: Path) -> None:
+    """Apache's learner writes such logs."""
+    author = Author()
+    txns = [author.create(f"/{name}", b"") for name in "abc"]
+    log = tmp_path / "log.1"
+    log.write_bytes(HEADER + encode_records(txns[:2] + txns))
+    assert objects(dump("--json", log))[-1]["repeated"] == 2
+    assert f"5 transactions, {txns[0][0]:#x} to {txns[2][0]:#x}, 2 of them once more, end at " in dump(log).stdout
 
 
 def test_apaches_files_as_text() -> None:

@@ -182,19 +182,6 @@ def test_an_older_file_may_end_as_apaches_server_leaves_it(caplog: pytest.LogCap
                 started(disk)
 
 
-def test_zxids_that_go_back_are_damage() -> None:
-    """Within a file and from one file to the next."""
-    disk = sim_disk()
-    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(2), opaque(2)]))
-    with pytest.raises(DamagedFileError, match="0x2 follows 0x2"):
-        started(disk)
-    disk = sim_disk()
-    put_file(disk, f"{FOLDER}/log.1", HEADER + encode_records([opaque(1), opaque(2), opaque(3)]))
-    put_file(disk, f"{FOLDER}/log.2", HEADER + encode_records([opaque(2)]))
-    with pytest.raises(DamagedFileError, match="0x2 follows 0x3"):
-        started(disk)
-
-
 def test_a_hole_is_damage_unless_a_snapshot_covers_it() -> None:
     """Within a file, between two, and between the snapshot and what is behind it."""
     disk = sim_disk()
