@@ -15,10 +15,13 @@ from pathlib import Path
 import click
 import trio
 
+from coord.kit.cliutil import reason_of
+
 from .local.layout import HOST, Layout, LayoutError, Shape
 from .local.nodes import Process, run_node, stop_nodes
 from .local.probe import Health, probe
 from .local.screen import Screen, screen_for
+from .output import OutputError, output_failed, say
 
 __all__ = ["main"]
 
@@ -61,7 +64,15 @@ def up(coords: int, brokers: int, data: Path, fresh: bool, coord_port: int, brok
     except LayoutError as error:
         click.echo(f"quorate: {error}", err=True)
         sys.exit(2)
-    sys.exit(trio.run(_run, layout, restart))
+    code = 0
+    try:
+        code = trio.run(_run, layout, restart)
+    except* OutputError as failed:
+        # Nobody sees the cluster any more: it was stopped as by Ctrl-C, as a pipe's writer ends when its reader goes.
+        reason = reason_of(failed)
+        assert isinstance(reason, OutputError)
+        code = output_failed("quorate", reason)
+    sys.exit(code)
 
 
 def _check_ports(layout: Layout) -> None:
@@ -85,23 +96,22 @@ async def _run(layout: Layout, restart: bool) -> int:
     healths: dict[str, Health] = {}
     screen = screen_for(layout)
     began = trio.current_time()
-    code = 0
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async with trio.open_nursery() as nursery:
-            for process in processes:
-                process.start()
-                nursery.start_soon(_watch, process, healths, restart)
-            nursery.start_soon(_poll, processes, healths, screen, began, nursery.cancel_scope)
-            async for _ in signals:
-                break
-            nursery.cancel_scope.cancel()
-        if screen.ready_s is None:
-            code = 1
-        with trio.CancelScope(shield=True):
-            await stop_nodes(processes)
+        try:
+            async with trio.open_nursery() as nursery:
+                for process in processes:
+                    process.start()
+                    nursery.start_soon(_watch, process, healths, restart)
+                nursery.start_soon(_poll, processes, healths, screen, began, nursery.cancel_scope)
+                async for _ in signals:
+                    break
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await stop_nodes(processes)
     screen.close()
-    click.echo(f"stopped; the data is kept in {layout.data}")
-    return code
+    say(f"stopped; the data is kept in {layout.data}")
+    return 1 if screen.ready_s is None else 0
 
 
 async def _watch(process: Process, healths: dict[str, Health], restart: bool) -> None:

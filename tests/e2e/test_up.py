@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from kazoo.client import KazooClient
 
-from tests.e2e.local import Local, free_ports, local
+from tests.e2e.local import Local, free_ports, is_free, local
 
 STOP_S = 3.0
 
@@ -107,3 +108,17 @@ def test_bad_flags_exit_2(tmp_path: Path) -> None:
     """A wrong number and an unknown flag are usage errors."""
     assert up("--coord", "0").returncode == 2
     assert up("--colour").returncode == 2
+
+
+def test_output_that_fails_stops_it_without_a_traceback(tmp_path: Path) -> None:
+    """A reader that goes away: quietly, as SIGPIPE ends a program. A full disk: one line."""
+    base = free_ports(3)
+    ports = ("--coord-port", str(base), "--broker-port", str(base + 1))
+    command = [sys.executable, "-m", "broker.cli.up", "up", "--coord", "1", "--brokers", "1", "--data", str(tmp_path / "data"), *ports]
+    for output, code, said in (("| head -1", 141, ""), ("> /dev/full", 1, "quorate: standard output: No space left on device\n")):
+        line = f"{shlex.join(command)} {output}; exit ${{PIPESTATUS[0]}}"
+        result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+        assert (result.returncode, result.stderr) == (code, said)
+        assert result.stdout == (f"coord-1 127.0.0.1:{base} starting\n" if code == 141 else "")
+        assert is_free(base)
+        assert is_free(base + 1)

@@ -8,6 +8,8 @@ stopping is ours: brokers first (they say goodbye to the ensemble), then the ens
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -19,6 +21,10 @@ from .layout import Node
 
 __all__ = ["Process", "run_node", "stop_nodes"]
 
+LAST_WORDS_MAX = 4096
+"""How much of the end of a log is read for its last line."""
+LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ [A-Z]+ +\S+ ")
+"""Time, level and node of a line in a node's log: who reads its last words knows all three."""
 RESTART_PAUSE_S = 3.0
 STOP_GRACE_S = 1.2
 PR_SET_PDEATHSIG = 1
@@ -34,6 +40,8 @@ class Process:
     exit_code: int | None = None
     returns_at: float | None = None
     stopping: bool = field(default=False)
+    log_began: int = 0
+    """Where in the log the words of its last start begin."""
 
     @property
     def pid(self) -> int | None:
@@ -41,6 +49,7 @@ class Process:
 
     def start(self) -> None:
         with open(self.node.log, "ab") as log:
+            self.log_began = log.tell()
             self.popen = subprocess.Popen(
                 self.node.command,
                 stdin=subprocess.DEVNULL,
@@ -53,12 +62,18 @@ class Process:
         self.returns_at = None
 
     def last_words(self) -> str:
-        """The last line that the node logged."""
+        """The last line that the node said since its last start, as one line that can be shown; empty if there is none."""
         try:
-            lines = self.node.log.read_text(errors="replace").strip().splitlines()
+            with open(self.node.log, "rb") as log:
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self.log_began, end - LAST_WORDS_MAX))
+                lines = log.read(LAST_WORDS_MAX).decode(errors="replace").strip().splitlines()
         except OSError:
             return ""
-        return lines[-1] if lines else ""
+        if not lines:
+            return ""
+        line = LOG_PREFIX.sub("", lines[-1]).removeprefix(f"{self.node.kind} server: ")
+        return "".join(letter if letter.isprintable() else " " for letter in line)
 
 
 def _end_with_parent() -> None:

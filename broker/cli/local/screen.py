@@ -1,21 +1,41 @@
-"""The status of a local cluster: one live screen on a terminal, plain lines in a pipe."""
+"""The status of a local cluster: one live screen on a terminal, plain lines in a pipe.
+
+On a narrow terminal a node keeps its name, role, address and process id; what else is known of it is cut or left out. Why a
+node is down is never left out: it stands under the node where there is no room beside it. Standard output may fail at
+any time; that is an OutputError.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import trio
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
+
+from broker.cli.output import OutputError, say
 
 from .layout import Layout
 from .nodes import Process
 from .probe import Health
 
 __all__ = ["PlainScreen", "Screen", "TerminalScreen", "screen_for"]
+
+Row = tuple[str, str, str, str, str]
+"""Name, role, address, process id, detail."""
+
+HEADINGS: Row = ("NODE", "ROLE", "CLIENTS", "PID", "")
+GAP = "  "
+INDENT = "    "
+DOWN = "down"
+COLORS = {"leader": "green", "controller": "green", DOWN: "red", "starting": "yellow"}
+DETAIL_MIN = 16
+"""With fewer columns left, a detail that does not fit says nothing."""
+REASON_LINES_MAX = 3
 
 
 class Screen:
@@ -26,18 +46,19 @@ class Screen:
         self.ready_s: float | None = None
 
     def show(self, processes: Sequence[Process], healths: Mapping[str, Health]) -> None:
-        """Shows the present state."""
+        """Shows the present state. Raises OutputError."""
         raise NotImplementedError
 
     def note(self, text: str) -> None:
-        """Tells one event."""
+        """Tells one event. Raises OutputError."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """The last words have been said."""
+        """The last words have been said. Raises OutputError."""
 
 
 def screen_for(layout: Layout) -> Screen:
+    """The screen that fits standard output. Raises OutputError."""
     return TerminalScreen(layout) if sys.stdout.isatty() else PlainScreen(layout)
 
 
@@ -46,15 +67,22 @@ def state_of(process: Process, health: Health) -> tuple[str, str]:
     if process.pid is None and health.role:
         return health.role, "started by hand"
     if process.pid is None:
-        code = process.exit_code
-        ended = "killed" if code is not None and code < 0 else f"ended with exit code {code}"
-        if process.returns_at is not None:
-            left = max(0, round(process.returns_at - trio.current_time()))
-            return "down", f"{ended}; comes back in {left} s"
-        return "down", f"{ended}: {process.last_words()}"
+        return DOWN, _why_down(process)
     if not health.role:
         return "starting", health.detail
     return health.role, health.detail
+
+
+def _why_down(process: Process) -> str:
+    code = process.exit_code
+    if code is None:
+        return ""
+    killed = code < 0
+    said = "killed" if killed else f"exit code {code}"
+    if process.returns_at is not None:
+        said += f", back in {max(0, round(process.returns_at - trio.current_time()))} s"
+    words = "" if killed else process.last_words()  # who is killed has no time to say why
+    return f"{said}: {words}" if words else said
 
 
 class PlainScreen(Screen):
@@ -69,52 +97,104 @@ class PlainScreen(Screen):
             role, detail = state_of(process, healths.get(process.node.name, Health()))
             if self._shown.get(process.node.name) != role:
                 self._shown[process.node.name] = role
-                more = f" ({detail})" if role == "down" else ""
+                more = f" ({detail})" if role == DOWN and detail else ""
                 self.note(f"{process.node.name} {process.node.address} {role}{more}")
 
     def note(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
 
 class TerminalScreen(Screen):
     """A table that is drawn again in place."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, console: Console | None = None) -> None:
         super().__init__(layout)
-        self._console = Console()
+        self._console = console or Console()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
-        self._live.start()
+        with _telling():
+            self._live.start()
 
     def show(self, processes: Sequence[Process], healths: Mapping[str, Health]) -> None:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for column in ("NODE", "ROLE", "CLIENTS", "PID", ""):
-            table.add_column(column, no_wrap=True)
+        rows = []
         for process in processes:
             role, detail = state_of(process, healths.get(process.node.name, Health()))
-            color = {"leader": "green", "controller": "green", "down": "red", "starting": "yellow"}.get(role, "cyan")
             pid = str(process.pid) if process.pid is not None else "-"
-            table.add_row(process.node.name, Text(role, color), process.node.address, pid, Text(detail, "dim"))
-        self._live.update(Group(self._headline(), table, self._footer()), refresh=True)
+            rows.append((process.node.name, role, process.node.address, pid, detail))
+        width, height = self._console.size
+        lines = [self._headline(), *table_lines(rows, width)]
+        footer = self._footer(width)
+        if len(lines) + len(self._console.render_lines(footer)) < height:
+            lines.append(footer)
+        with _telling():
+            self._live.update(Group(*lines), refresh=True)
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+        with _telling():
+            self._console.print(text, highlight=False)
 
     def close(self) -> None:
-        self._live.stop()
+        with _telling():
+            self._live.stop()
 
     def _headline(self) -> Text:
         if self.ready_s is None:
             return Text("quorate: starting …", "bold yellow")
         return Text(f"quorate: ready in {self.ready_s:.1f} s", "bold green")
 
-    def _footer(self) -> Text:
+    def _footer(self, width: int) -> Text:
         layout = self.layout
+        coord = layout.coords[0].address
         lines = [
             "",
-            f"znodes    coord shell -s {layout.coords[0].address}        kazoo: KazooClient('{layout.coord_addresses}')",
+            f"znodes    coord shell -s {coord}",
+            _fitting(width, "          kazoo: KazooClient('{}')", layout.coord_addresses, coord),
         ]
         if layout.brokers:
-            server = layout.brokers[0].address
-            lines.append(f"topics    broker topics list --bootstrap-server {server}    any Kafka client: {layout.broker_addresses}")
-        lines += [f"data      {layout.data}  (each node's configuration and server.log are there)", "Ctrl-C stops everything and keeps the data."]
+            broker = layout.brokers[0].address
+            lines += [
+                f"topics    broker topics list --bootstrap-server {broker}",
+                _fitting(width, "          any Kafka client: {}", layout.broker_addresses, broker),
+            ]
+        lines += [f"data      {layout.data} (with configurations and logs)", "Ctrl-C stops everything and keeps the data."]
         return Text("\n".join(lines), "dim")
+
+
+def table_lines(rows: Sequence[Row], width: int) -> list[Text]:
+    """A heading and the rows, one below the other; no line is wider than `width`."""
+    widths = [max(len(row[at]) for row in (HEADINGS, *rows)) for at in range(4)]
+    left = width - sum(widths) - len(GAP) * 4
+    lines = [Text(GAP.join(f"{cell:<{size}}" for cell, size in zip(HEADINGS, widths, strict=False)), "bold")]
+    for row in rows:
+        name, role, address, pid = (f"{cell:<{size}}{GAP}" for cell, size in zip(row, widths, strict=False))
+        detail = row[4]
+        line = Text.assemble(name, (role, COLORS.get(row[1], "cyan")), address, pid)
+        under = row[1] == DOWN and len(detail) > left
+        if len(detail) <= left or (left >= DETAIL_MIN and not under):
+            line.append(detail, "dim")
+        lines.append(line)
+        if under:
+            lines += [Text(INDENT + part, "dim") for part in _wrapped(detail, width - len(INDENT))]
+    for line in lines:
+        line.rstrip()
+        line.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text, max(width, DETAIL_MIN), max_lines=REASON_LINES_MAX, placeholder=" …", break_on_hyphens=False
+    )
+
+
+def _fitting(width: int, form: str, addresses: str, first: str) -> str:
+    """With all addresses if they fit in one line; the first is enough to find the others."""
+    text = form.format(addresses)
+    return text if len(text) <= width else form.format(first)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from error
