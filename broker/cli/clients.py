@@ -21,7 +21,9 @@ from broker.wire.fields import WireError
 from coord.kit.cliutil import fail
 from coord.kit.properties import ConfigError, Properties
 
-__all__ = ["DEFAULT_BOOTSTRAP", "bootstrap_option", "client_settings", "key_values", "run_client"]
+from .output import OutputError, output_failed
+
+__all__ = ["DEFAULT_BOOTSTRAP", "bootstrap_option", "client_settings", "invoked_as", "key_values", "run_client"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +41,12 @@ def bootstrap_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def invoked_as() -> str:
+    """What the user typed for the command that runs now: `broker consume`, or a name of Kafka's such as kafka-console-consumer."""
+    context = click.get_current_context()
+    return f"{context.info_name}" if context.parent is None else f"broker {context.info_name}"
+
+
 Work = Callable[[trio.CancelScope], Awaitable[int]]
 """A command's work: it enters the scope around what a signal shall interrupt, and returns the exit code."""
 
@@ -49,6 +57,8 @@ def run_client(program: str, work: Work) -> NoReturn:
         code = trio.run(_until_signal, work)
     except (BootstrapError, KafkaError, WireError, ConfigError) as error:
         fail(program, error)
+    except OutputError as error:
+        code = output_failed(program, error)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     sys.exit(code)

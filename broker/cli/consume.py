@@ -17,16 +17,16 @@ from broker.client.consumer import Consumer, open_consumer
 from broker.client.fetching import FetchOptions
 from broker.client.group import GroupOptions
 from broker.wire.errors import ErrorCode, KafkaError
-from coord.kit.cliutil import EXIT_FAILED, fail
+from coord.kit.cliutil import EXIT_FAILED, EXIT_USAGE, fail
 from coord.kit.properties import ConfigError
 
-from .clients import bootstrap_option, client_settings, key_values, run_client
+from .clients import bootstrap_option, client_settings, invoked_as, key_values, run_client
 from .formats import FormatError, Formatter, formatter_of
+from .output import OutputError
 from .topics import matcher, names_of
 
 __all__ = ["consume_command"]
 
-PROGRAM = "broker consume"
 LAST_WRITE_S = 0.02
 """How long a write that a signal interrupts may go on."""
 CLIENT_ID = "console-consumer"
@@ -36,6 +36,7 @@ CLIENT_ID = "console-consumer"
 class _Wanted:
     """What to read, from where, until when."""
 
+    program: str
     topic: str | None
     include: str | None
     partition: int | None
@@ -76,11 +77,12 @@ class _Wanted:
 @click.version_option(package_name="quorate")
 def consume_command(bootstrap: str, **given: Any) -> None:
     """Prints the records of a topic, until Ctrl-C or what else is asked for."""
+    program = invoked_as()
     try:
-        wanted = _wanted(given)
+        wanted = _wanted(program, given)
     except (ConfigError, FormatError) as error:
-        fail(PROGRAM, error, EXIT_FAILED)
-    run_client(PROGRAM, lambda interruptible: _consume(bootstrap, wanted, interruptible))
+        fail(program, error, EXIT_USAGE)
+    run_client(program, lambda interruptible: _consume(bootstrap, wanted, interruptible))
 
 
 async def _consume(bootstrap: str, wanted: _Wanted, interruptible: trio.CancelScope) -> int:
@@ -93,10 +95,12 @@ async def _consume(bootstrap: str, wanted: _Wanted, interruptible: trio.CancelSc
                 with interruptible:
                     await _start(cluster, consumer, wanted)
                     await _print_all(consumer, wanted)
-    except BrokenPipeError:
+    except OutputError as error:
+        if not error.reader_left:
+            raise
         print("Unable to write to standard out, closing consumer.", file=sys.stderr)
     except FormatError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{wanted.program}: {error}", file=sys.stderr)
         code = EXIT_FAILED
     finally:
         print(f"Processed a total of {wanted.count} messages", file=sys.stderr)
@@ -119,20 +123,22 @@ async def _start(cluster: Cluster, consumer: Consumer, wanted: _Wanted) -> None:
     if wanted.partition is not None:
         only = (topics[0], wanted.partition)
         if only not in everything:
+            count = counts[topics[0]]
+            there = "partition 0 alone" if count == 1 else f"partitions 0 to {count - 1}"
             raise KafkaError(
-                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"topic {topics[0]!r} has {counts[topics[0]]} partitions, not {only[1]}"
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"topic {topics[0]!r} has no partition {only[1]}: it has {there}"
             )
         everything = {only: wanted.start}
     consumer.assign(everything)
 
 
 async def _print_all(consumer: Consumer, wanted: _Wanted) -> None:
-    """Prints what arrives. A record counts as dealt with when it is written. Raises BrokenPipeError, FormatError."""
+    """Prints what arrives. A record counts as dealt with when it is written. Raises OutputError, FormatError."""
     while wanted.max_messages is None or wanted.count < wanted.max_messages:
         with trio.move_on_after(wanted.timeout_s) as patience:
             fetched = await consumer.next()
         if patience.cancelled_caught:
-            print(f"{PROGRAM}: no record came for {wanted.timeout_s * 1000:g} ms", file=sys.stderr)
+            print(f"{wanted.program}: no record came for {wanted.timeout_s * 1000:g} ms", file=sys.stderr)
             return
         records = fetched.records
         end = fetched.next_offset
@@ -144,7 +150,7 @@ async def _print_all(consumer: Consumer, wanted: _Wanted) -> None:
                 try:
                     await _write(wanted.form(fetched, [record]))
                 except FormatError as error:
-                    print(f"{PROGRAM}: offset {record.offset}: {error}", file=sys.stderr)
+                    print(f"{wanted.program}: offset {record.offset}: {error}", file=sys.stderr)
         elif records:
             await _write(wanted.form(fetched, records))
         wanted.count += len(records)
@@ -155,6 +161,7 @@ async def _write(data: bytes) -> None:
     """Writes to standard output, in a thread: whoever reads it may be slow, and heartbeats must go on.
 
     A signal may come when all is written and this task does not know it yet: what was printed has to be committed.
+    Raises OutputError.
     """
     left = memoryview(data)
 
@@ -166,6 +173,8 @@ async def _write(data: bytes) -> None:
     try:
         if data:
             await trio.to_thread.run_sync(write_all, abandon_on_cancel=True)
+    except OSError as error:
+        raise OutputError(error) from error
     except trio.Cancelled:
         with trio.CancelScope(shield=True):
             await trio.sleep(LAST_WRITE_S)
@@ -176,30 +185,32 @@ async def _write(data: bytes) -> None:
 # the command line
 
 
-def _wanted(given: Mapping[str, Any]) -> _Wanted:
+def _wanted(program: str, given: Mapping[str, Any]) -> _Wanted:
     settings = client_settings(given["consumer_config"], given["consumer_properties"], "--consumer-property")
     if (given["topic"] is None) == (given["include"] is None):
         raise ConfigError("Exactly one of --include/--topic is required.")
     if given["include"] is not None:
-        matcher(given["include"])
+        matcher(given["include"], "--include")
     if given["partition"] is not None and given["topic"] is None:
         raise ConfigError("The topic is required when partition is specified.")
     if given["offset"] is not None and given["partition"] is None:
         raise ConfigError("The partition is required when offset is specified.")
     if given["offset"] is not None and given["from_beginning"]:
         raise ConfigError("Options from-beginning and offset cannot be specified together.")
-    if given["group"] is not None and given["partition"] is not None:
+    group_id = _group_id(given)
+    if group_id is not None and given["partition"] is not None:
         raise ConfigError("Options group and partition cannot be specified together.")
     properties = key_values(given["properties"], "--property")
     for flag in ("key", "value"):
         if given[f"{flag}_deserializer"] is not None:
             properties[f"{flag}.deserializer"] = given[f"{flag}_deserializer"]
     return _Wanted(
+        program=program,
         topic=given["topic"],
         include=given["include"],
         partition=given["partition"],
         start=_start_at(given, settings),
-        group=_group(given["group"] or settings.get("group.id"), settings),
+        group=_group(group_id, settings),
         max_messages=given["max_messages"],
         timeout_s=float("inf") if given["timeout_ms"] is None else given["timeout_ms"] / 1000,
         client_id=settings.get("client.id", CLIENT_ID),
@@ -207,6 +218,19 @@ def _wanted(given: Mapping[str, Any]) -> _Wanted:
         form=formatter_of(given["formatter"], properties),
         skip_errors=given["skip_errors"],
     )
+
+
+def _group_id(given: Mapping[str, Any]) -> str | None:
+    """The group to join. Raises ConfigError when it is named differently in two places, as Kafka does: which one is meant?"""
+    properties = client_settings(None, given["consumer_properties"], "--consumer-property")
+    file = client_settings(given["consumer_config"], (), "--consumer-property")
+    named = [group for group in (given["group"], properties.get("group.id"), file.get("group.id")) if group is not None]
+    if len(set(named)) > 1:
+        raise ConfigError(
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via "
+            f"'--consumer.config') do not match. Detected group ids: {', '.join(map(repr, dict.fromkeys(named)))}"
+        )
+    return named[0] if named else None
 
 
 def _start_at(given: Mapping[str, Any], settings: Mapping[str, str]) -> int:

@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 import click
 
-from broker.client.admin import NewTopic
 from broker.client.cluster import BootstrapError, Cluster
 from broker.wire.errors import KafkaError
 
 from . import topics
 from .clients import bootstrap_option, client_settings
+from .output import say
 from .topic_lines import Shown
 
 __all__ = ["kafka_topics_command"]
@@ -91,7 +91,7 @@ async def _act(cluster: Cluster, asked: _Asked) -> None:
     try:
         await _do(cluster, asked)
     except (KafkaError, BootstrapError) as error:
-        click.echo(f"Error while executing topic command : {error}")
+        say(f"Error while executing topic command : {error}")
         sys.exit(1)
 
 
@@ -99,13 +99,12 @@ async def _do(cluster: Cluster, asked: _Asked) -> None:
     internal = not asked.exclude_internal
     if asked.action == "list":
         for name in await topics.names_of(cluster, asked.topic, internal=internal):
-            click.echo(name)
+            say(name)
     elif asked.action == "create":
         assert asked.topic is not None
         assignments = topics.parse_assignment(asked.replica_assignment)
-        partitions = -1 if asked.partitions is None else asked.partitions
-        factor = -1 if asked.replication_factor is None else asked.replication_factor
-        wanted = NewTopic(asked.topic, partitions, factor, topics.topic_settings(asked.configs), assignments)
+        settings = topics.topic_settings(asked.configs)
+        wanted = topics.new_topic(asked.topic, asked.partitions, asked.replication_factor, settings, assignments)
         await topics.create(cluster, wanted, if_not_exists=asked.if_not_exists)
     else:
         find = topics.names_of if asked.topic is None or asked.if_exists else topics.existing

@@ -14,16 +14,15 @@ import trio
 from broker.client.cluster import open_cluster
 from broker.client.producer import Failure, Producer, ProducerOptions, open_producer
 from broker.wire.batches import Codec
-from coord.kit.cliutil import EXIT_FAILED, fail
+from coord.kit.cliutil import EXIT_FAILED, EXIT_USAGE, fail
 from coord.kit.properties import ConfigError
 from coord.kit.system import SystemWall
 
-from .clients import bootstrap_option, client_settings, key_values, run_client
+from .clients import bootstrap_option, client_settings, invoked_as, key_values, run_client
 from .lines import LineError, LineFormat
 
 __all__ = ["produce_command"]
 
-PROGRAM = "broker produce"
 CLIENT_ID = "console-producer"
 READ_SIZE = 256 * 1024
 LINE_MAX = 64 * 1024 * 1024
@@ -66,22 +65,25 @@ def produce_command(
 ) -> None:  # fmt: skip
     """Writes each line of standard input to a topic, as one record.
 
-    Ends with exit code 1 if any of them could not be written.
+    A line ends with a newline, and everything before it is the record's, byte for byte: also a carriage return, which
+    Kafka's own tool takes off. Ends with exit code 1 if any of them could not be written.
     """
+    program = invoked_as()
     try:
         form = LineFormat.of(key_values(properties, "--property"))
         settings = client_settings(producer_config, producer_properties, "--producer-property")
         options = _options(settings, given)
     except (ConfigError, LineError) as error:
-        fail(PROGRAM, error, 2)
-    job = _Job(bootstrap, settings.get("client.id", CLIENT_ID), topic, form, options, sync)
-    run_client(PROGRAM, lambda interruptible: _produce(job, interruptible))
+        fail(program, error, EXIT_USAGE)
+    job = _Job(program, bootstrap, settings.get("client.id", CLIENT_ID), topic, form, options, sync)
+    run_client(program, lambda interruptible: _produce(job, interruptible))
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """The command line, checked."""
 
+    program: str
     bootstrap: str
     client_id: str
     topic: str
@@ -92,7 +94,7 @@ class _Job:
 
 async def _produce(job: _Job, interruptible: trio.CancelScope) -> int:
     """Reads until the end, a signal or a line that makes no sense; delivers what was read in any case."""
-    reports = _Reports()
+    reports = _Reports(job.program)
     problem: LineError | None = None
     async with (
         open_cluster(job.bootstrap, job.client_id) as cluster,
@@ -105,7 +107,7 @@ async def _produce(job: _Job, interruptible: trio.CancelScope) -> int:
             except LineError as error:
                 problem = error
     if problem is not None:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+        print(f"{job.program}: {problem}", file=sys.stderr)
     reports.finish(producer.acknowledged)
     return EXIT_FAILED if producer.failed or problem else 0
 
@@ -150,7 +152,8 @@ async def _lines_of_stdin() -> AsyncIterator[list[bytes]]:
 class _Reports:
     """Failures on standard error: the first ones as they come, the rest as a number."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
+        self.program = program
         self.partitions = 0
         self.records = 0
 
@@ -159,11 +162,11 @@ class _Reports:
         self.records += failure.records
         if self.partitions <= REPORTS_MAX:
             what = "1 record" if failure.records == 1 else f"{failure.records} records"
-            print(f"{PROGRAM}: {what} for {failure.topic}-{failure.partition} not written: {failure.error}", file=sys.stderr)
+            print(f"{self.program}: {what} for {failure.topic}-{failure.partition} not written: {failure.error}", file=sys.stderr)
 
     def finish(self, acknowledged: int) -> None:
         if self.records:
-            print(f"{PROGRAM}: {self.records} of {self.records + acknowledged} records were not written", file=sys.stderr)
+            print(f"{self.program}: {self.records} of {self.records + acknowledged} records were not written", file=sys.stderr)
 
 
 def _options(settings: Mapping[str, str], given: Mapping[str, Any]) -> ProducerOptions:

@@ -22,6 +22,7 @@ from broker.client.cluster import Cluster, open_cluster
 from broker.wire.errors import ErrorCode, KafkaError
 
 from .clients import bootstrap_option, run_client
+from .output import say
 from .topic_lines import Shown, topic_lines
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "describe",
     "matcher",
     "names_of",
+    "new_topic",
     "on_cluster",
     "parse_assignment",
     "topics_command",
@@ -40,6 +42,7 @@ __all__ = [
 CLIENT_ID = "quorate-topics"
 INTERNAL = frozenset(("__consumer_offsets", "__transaction_state"))
 LIVE_WITHIN_S = 5.0
+FACTOR_MAX = 32767
 COLLIDING = (
     "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. "
     "To avoid issues it is best to use either, but not both."
@@ -49,24 +52,32 @@ COLLIDING = (
 # actions; each raises KafkaError with a sentence for the user
 
 
+def new_topic(
+    name: str, partitions: int | None, factor: int | None, configs: Mapping[str, str], assignments: Sequence[Sequence[int]]
+) -> NewTopic:
+    """A topic as asked for; a number that is None is the broker's to choose, which one given as -1 is not. Raises KafkaError."""
+    if factor is not None and not 0 < factor <= FACTOR_MAX:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICATION_FACTOR, f"The replication factor must be between 1 and {FACTOR_MAX} inclusive"
+        )
+    if partitions is not None and partitions < 1:
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, "The partitions must be greater than 0")
+    return NewTopic(
+        name, -1 if partitions is None else partitions, -1 if factor is None else factor, configs, assignments
+    )
+
+
 async def create(cluster: Cluster, topic: NewTopic, *, if_not_exists: bool = False) -> None:
     """Creates a topic, says so, and waits until the cluster tells its leaders."""
-    if not topic.assignments:
-        if topic.partitions != -1 and topic.partitions < 1:
-            raise KafkaError(ErrorCode.INVALID_PARTITIONS, "The partitions must be greater than 0")
-        if topic.replication_factor != -1 and not 0 < topic.replication_factor < 32768:
-            raise KafkaError(
-                ErrorCode.INVALID_REPLICATION_FACTOR, "The replication factor must be between 1 and 32767 inclusive"
-            )
     if "." in topic.name or "_" in topic.name:
-        click.echo(COLLIDING)
+        say(COLLIDING)
     try:
         await create_topic(cluster, topic)
     except KafkaError as error:
         if if_not_exists and error.code == ErrorCode.TOPIC_ALREADY_EXISTS:
             return
         raise
-    click.echo(f"Created topic {topic.name}.")
+    say(f"Created topic {topic.name}.")
     with trio.move_on_after(LIVE_WITHIN_S):
         while True:
             (row,) = await cluster.refresh([topic.name])
@@ -99,7 +110,7 @@ async def describe(cluster: Cluster, names: Sequence[str], shown: Shown) -> None
         if row.error_code:
             raise KafkaError(row.error_code, f"topic {row.name!r}: {ErrorCode(row.error_code).message}")
         for line in topic_lines(row, configs.get(row.name or "", []), moving, set(cluster.nodes), shown):
-            click.echo(line)
+            say(line)
 
 
 async def alter(cluster: Cluster, name: str, partitions: int, assignments: Sequence[Sequence[int]] = ()) -> None:
@@ -118,15 +129,18 @@ async def delete(cluster: Cluster, names: Sequence[str]) -> None:
 # helpers of both command lines
 
 
-def matcher(pattern: str | None) -> Callable[[str], bool]:
-    """Kafka's topic filters: a regular expression for the whole name, where a comma also means `or`."""
+def matcher(pattern: str | None, option: str = "--topic") -> Callable[[str], bool]:
+    """Kafka's topic filters: a regular expression for the whole name, where a comma also means `or`.
+
+    Raises click.BadParameter, which names the option that it was given by.
+    """
     if pattern is None:
         return lambda name: True
     cleaned = pattern.strip().replace(",", "|").replace(" ", "").strip("\"'")
     try:
         compiled = re.compile(cleaned)
     except re.error as error:
-        raise click.BadParameter(f"{pattern!r} is not a regular expression: {error}", param_hint="--topic") from error
+        raise click.BadParameter(f"{pattern!r} is not a regular expression: {error}", param_hint=option) from error
     return lambda name: name == pattern or compiled.fullmatch(name) is not None
 
 
@@ -181,20 +195,23 @@ def topics_command() -> None:
 @bootstrap_option
 @click.argument("name", required=False)
 @click.option("--topic", help="The topic's name.")
-@click.option("--partitions", type=int, default=-1, metavar="N", help="Number of partitions; the broker's default unless given.")
-@click.option("--replication-factor", type=int, default=-1, metavar="N", help="Replicas of each partition; likewise.")
+@click.option("--partitions", type=int, metavar="N", help="Number of partitions; the broker's default unless given.")
+@click.option("--replication-factor", type=int, metavar="N", help="Replicas of each partition; likewise.")
 @click.option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each partition, the preferred leader first.")
 @click.option("--config", "configs", multiple=True, metavar="KEY=VALUE", help="A configuration of this topic.")
 @click.option("--if-not-exists", is_flag=True, help="Do nothing if there is such a topic.")
 def create_command(
-    bootstrap: str, name: str | None, topic: str | None, partitions: int, replication_factor: int,
+    bootstrap: str, name: str | None, topic: str | None, partitions: int | None, replication_factor: int | None,
     replica_assignment: str | None, configs: tuple[str, ...], if_not_exists: bool,
 ) -> None:  # fmt: skip
     """Creates a topic."""
-    wanted = NewTopic(
-        _one_name(name, topic), partitions, replication_factor, topic_settings(configs), parse_assignment(replica_assignment)
-    )
-    on_cluster("broker topics", bootstrap, lambda cluster: create(cluster, wanted, if_not_exists=if_not_exists))
+    wanted, settings, assignments = _one_name(name, topic), topic_settings(configs), parse_assignment(replica_assignment)
+
+    async def act(cluster: Cluster) -> None:
+        made = new_topic(wanted, partitions, replication_factor, settings, assignments)
+        await create(cluster, made, if_not_exists=if_not_exists)
+
+    on_cluster("broker topics", bootstrap, act)
 
 
 def topic_settings(pairs: Sequence[str]) -> Mapping[str, str]:
@@ -217,7 +234,7 @@ def list_command(bootstrap: str, topic: str | None, exclude_internal: bool) -> N
 
     async def act(cluster: Cluster) -> None:
         for name in await names_of(cluster, topic, internal=not exclude_internal):
-            click.echo(name)
+            say(name)
 
     on_cluster("broker topics", bootstrap, act)
 

@@ -236,7 +236,7 @@ _MESSAGES = {
     35: "The broker does not speak this version of the request",
     36: "A topic of this name exists already",
     37: "The number of partitions is not valid",
-    38: "The replication factor is below 1 or above the number of brokers",
+    38: "The cluster does not offer this replication factor; the broker's log says why",
     39: "The assignment of replicas is not valid",
     40: "The configuration is not valid",
     41: "The broker is not the controller",

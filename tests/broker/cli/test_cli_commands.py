@@ -67,6 +67,78 @@ def test_topics_are_created_and_listed() -> None:
     with_broker(body, old=1)
 
 
+def test_numbers_that_make_no_topic_are_refused() -> None:
+    """-1 is what `not given` is on the wire, but not what a user who types it is understood to say."""
+
+    async def body(broker: FakeBroker) -> None:
+        for option, why in (
+            (("--partitions", "-1"), b"The partitions must be greater than 0"),
+            (("--partitions", "0"), b"The partitions must be greater than 0"),
+            (("--replication-factor", "-1"), b"The replication factor must be between 1 and 32767 inclusive"),
+            (("--replication-factor", "0"), b"The replication factor must be between 1 and 32767 inclusive"),
+            (("--replication-factor", "32768"), b"The replication factor must be between 1 and 32767 inclusive"),
+        ):
+            made = await run(broker, "topics", "create", "--topic", "new", *option)
+            assert (made.returncode, made.stdout, made.stderr) == (1, b"", b"broker topics: " + why + b"\n")
+            theirs = await kafka(broker, "kafka_topics", "--create", "--topic", "new", *option)
+            assert (theirs.returncode, theirs.stdout) == (1, b"Error while executing topic command : " + why + b"\n")
+        assert (await run(broker, "topics", "list")).stdout == b""
+
+    with_broker(body)
+
+
+def test_errors_carry_the_name_that_was_typed() -> None:
+    """And tell which partitions there are."""
+
+    async def body(broker: FakeBroker) -> None:
+        for topic, there in (("one", "partition 0 alone"), ("three", "partitions 0 to 2")):
+            words = ("--topic", topic, "--partition", "7")
+            why = f"topic '{topic}' has no partition 7: it has {there}\n".encode()
+            ours = await run(broker, "consume", *words)
+            assert (ours.returncode, ours.stderr.splitlines(keepends=True)[-1]) == (1, b"broker consume: " + why)
+            theirs = await kafka(broker, "kafka_console_consumer", *words)
+            assert (theirs.returncode, theirs.stderr.splitlines(keepends=True)[-1]) == (1, b"kafka-console-consumer: " + why)
+        form = await kafka(broker, "kafka_console_producer", "--topic", "one", "--property", "bogus=1")
+        assert form.returncode == 2
+        assert form.stderr.startswith(b"kafka-console-producer: unknown property bogus")
+
+    with_broker(body, one=1, three=3)
+
+
+def test_a_carriage_return_is_the_records() -> None:
+    """What goes in comes out, byte for byte; --help tells that Kafka's tool does otherwise."""
+
+    async def body(broker: FakeBroker) -> None:
+        assert (await run(broker, "produce", "--topic", "t", stdin=b"x\r\n\r\ny\n")).returncode == 0
+        assert values(broker, "t") == [b"x\r", b"\r", b"y"]
+        assert b"carriage return" in (await run(None, "produce", "--help")).stdout
+
+    with_broker(body, t=1)
+
+
+def test_standard_output_that_cannot_be_written() -> None:
+    """A full disk is one line; a reader that went away is none, and SIGPIPE's exit code."""
+
+    async def body(broker: FakeBroker) -> None:
+        await run(broker, "produce", "--topic", "t", stdin=b"x\n")
+        address = f"--bootstrap-server 127.0.0.1:{broker.port}"
+        for words, count in (("topics list", 0), ("topics create new", 0), ("consume --topic t --from-beginning", 1)):
+            done = await trio.run_process(
+                ["bash", "-c", f"{sys.executable} -m broker {words} {address} > /dev/full"], capture_stderr=True, check=False
+            )
+            told = b"Processed a total of 0 messages\n" * count
+            why = f"broker {words.split()[0]}: standard output: No space left on device\n".encode()
+            assert (done.returncode, done.stderr) == (1, told + why)
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "broker", "topics", "list", *address.split()]
+        done = await trio.run_process(command, stdout=writer, capture_stderr=True, check=False)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+    with_broker(body, t=1)
+
+
 def test_lines_go_in_and_come_out() -> None:
     """From a pipe, with keys, in order; to a pipe; and the count on standard error."""
 
@@ -213,6 +285,16 @@ def test_wrong_arguments_are_one_line_and_exit_code_2() -> None:
             (("consume",), "Exactly one of --include/--topic is required."),
             (("consume", "--topic", "t", "--offset", "1"), "The partition is required when offset is specified."),
             (("consume", "--topic", "t", "--property", "nonsense"), "'nonsense' is not key=value"),
+            (("consume", "--topic", "t", "--property", "bogus=1"), "unknown property bogus"),
+            (("consume", "--topic", "t", "--format", "bad"), "there is no formatter 'bad'"),
+            (("consume", "--topic", "t", "--property", "value.deserializer=bogus"), "there is no deserializer 'bogus'"),
+            (("consume", "--include", "("), "Invalid value for --include: '(' is not a regular expression"),
+            (("topics", "list", "--topic", "("), "Invalid value for --topic: '(' is not a regular expression"),
+            (("consume", "--topic", "t", "--group", "g2", "--consumer-property", "group.id=g1"), "do not match. Detected group ids: 'g2', 'g1'"),
+            (
+                ("consume", "--topic", "t", "--partition", "0", "--consumer-property", "group.id=g1"),
+                "Options group and partition cannot be specified together.",
+            ),
             (("produce", "--topic", "t", "--compression-codec", "rar"), "--compression-codec=rar: not a value of this property"),
             (("produce", "--topic", "t", "--producer-property", "security.protocol=SSL"), "this client speaks PLAINTEXT only"),
             (("topics", "create"), "which topic?"),
