@@ -1,7 +1,7 @@
 """`python -m tests.sim --seed N`: repeats one simulated world, or runs many.
 
 Two worlds: `core`, the consensus cores alone, and `trio`, whole nodes and clients.
-Exit codes: 0 all good, 127 a crash of ours, 128 no progress after the repair, 129 a property violated.
+Exit codes: 0 all good, 2 a command that makes no sense, 127 a crash of ours, 128 no progress after the repair, 129 a property violated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ SEEDS_MAX = 1 << 40
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the worlds and returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    known = core_world.KINDS if options.world == "core" else trio_world.KINDS
+    if unknown := [kind for kind in _faults(options) if kind not in known]:
+        parser.error(f"--faults: the {options.world} world knows no {', '.join(map(repr, unknown))}; it knows {', '.join(known)}")
     count = SEEDS_MAX if options.minutes else options.count
     task = Task(options.world, options.seed, count, _shape(options), _words(options))
     end = time.monotonic() + options.minutes * 60 if options.minutes else inf
@@ -67,8 +71,13 @@ def _shape(options: argparse.Namespace) -> dict[str, object]:
     if options.seconds:
         shape["seconds"] = options.seconds
     if options.faults is not None:
-        shape["faults"] = tuple(options.faults.replace("_", " ").split(","))
+        shape["faults"] = _faults(options)
     return shape
+
+
+def _faults(options: argparse.Namespace) -> tuple[str, ...]:
+    """The kinds of faults that the command names."""
+    return () if options.faults is None else tuple(options.faults.replace("_", " ").split(","))
 
 
 def _words(options: argparse.Namespace) -> str:

@@ -91,6 +91,17 @@ def test_the_command_repeats_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "events/s on one core" in said
 
 
+@pytest.mark.parametrize(("world", "known"), [("core", "crash, cut, reset"), ("trio", "slow disk")])
+def test_an_unknown_fault_is_refused(world: str, known: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the pen is no crash of ours: one line says which kinds there are."""
+    with pytest.raises(SystemExit) as refused:
+        main(["--world", world, "--faults", "crash,bogus"])
+    assert refused.value.code == 2
+    error = capsys.readouterr().err
+    assert f"the {world} world knows no 'bogus'; it knows " in error
+    assert known in error
+
+
 def test_a_failure_is_told_with_its_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The first seed that fails ends the search; its story, and what repeats it."""
     monkeypatch.setattr("coord.zab.quorums.Ensemble.agreed", lambda self, positions: max(positions.values()))
