@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
+from math import inf
 from random import Random
 
 import outcome
@@ -36,6 +37,8 @@ PAUSE_MIN, PAUSE_MAX = 0.02, 0.3
 """Seconds between rounds in which no server could be used; doubled each time, and drawn from the upper half."""
 STEADY_SECONDS = 1.0
 """A connection that lasted this long says that its server works: the next one is tried without a pause."""
+WARNING_SECONDS = 10.0
+"""Between two warnings that no server can be used."""
 RECEIVE_BYTES = 256 * 1024
 
 ConnectStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
@@ -82,6 +85,8 @@ class Link:
         self._random = random
         self._request_max = request_max
         self._problem = "not tried yet"
+        self._warning_at = -inf
+        """When a round without a usable server is worth a warning: the first at once, later ones now and then."""
         self._on_state: dict[OnState, None] = {}
         self._changed = trio.Event()
         self._done = trio.Event()
@@ -203,8 +208,15 @@ class Link:
                     return
                 if stream is not None and trio.current_time() - began > STEADY_SECONDS:
                     pause = PAUSE_MIN
+            self._warn()
             await trio.sleep(self._random.uniform(pause / 2, pause))
             pause = min(pause * 2, PAUSE_MAX)
+
+    def _warn(self) -> None:
+        now = trio.current_time()
+        if now >= self._warning_at:
+            self._warning_at = now + WARNING_SECONDS
+            log.warning("no server of %s answers (%s); trying on", self._rota, self._problem)
 
     async def _dial(self, address: Address) -> trio.abc.Stream | None:
         with trio.move_on_after(self._attempt_timeout):
@@ -320,9 +332,8 @@ class Link:
             trio.lowlevel.reschedule(task, outcome.Error(error_of(reply.err, call.path)))
 
     def _tell_state(self, change: StateChanged) -> None:
-        level = logging.WARNING if change.state in (State.SUSPENDED, State.EXPIRED) else logging.INFO
-        number = self.session.session_id & 0xFFFFFFFFFFFFFFFF
-        log.log(level, "session 0x%x is %s: %s (%s)", number, change.state.value, change.reason, self.server)
+        self._log_state(change)
+        self._warning_at = trio.current_time() + WARNING_SECONDS  # this change has been told
         self._changed.set()
         self._changed = trio.Event()
         if change.state in FINAL:
@@ -332,6 +343,13 @@ class Link:
                 callback(change.state)
             except Exception:
                 log.exception("a state callback failed: %r", callback)
+
+    def _log_state(self, change: StateChanged) -> None:
+        level = logging.WARNING if change.state in (State.SUSPENDED, State.EXPIRED) else logging.INFO
+        number = self.session.session_id & 0xFFFFFFFFFFFFFFFF
+        who = f"session 0x{number:x}" if number else f"the client of {self._rota}"
+        where = f" ({self.server})" if self.server is not None else ""
+        log.log(level, "%s is %s: %s%s", who, change.state.value, change.reason, where)
 
     def _withdraw(self, call: Call, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
         self.session.forget(call)

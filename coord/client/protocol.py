@@ -255,7 +255,9 @@ class Session:
             self._transmit(Call(OpCode.CLOSE_SESSION))
             self._closing = True
         else:
-            self._finish(Move.CLOSED, "closed without a server: the servers will expire the session")
+            begun = self.session_id != 0
+            expiring = "closed without a server: the servers will expire the session"
+            self._finish(Move.CLOSED, expiring if begun else "no server was reached")
 
     def abandon(self, reason: str) -> None:
         """Ends the session here and now; if it lives on a server, the servers will expire it."""

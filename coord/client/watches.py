@@ -93,12 +93,13 @@ class WatchTable:
         return any(path in self._tables[kind] for kind, _ in _REMOVED_BY[watcher_type])
 
     def remove(self, path: str, watcher_type: int) -> list[tuple[Hashable, EventType]]:
-        """Forgets the watches of a path; returns each watcher with the event that tells it so."""
-        return [
-            (watcher, event_type)
+        """Forgets the watches of a path; returns each watcher with the event that tells it so, once."""
+        removed = {
+            (watcher, event_type): None
             for kind, event_type in _REMOVED_BY[watcher_type]
             for watcher in self._pop(kind, path)
-        ]
+        }
+        return list(removed)
 
     def discard(self, kind: Kind, path: str, watcher: Hashable) -> bool:
         """Forgets one watcher; returns whether the path has no other of that kind."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from random import Random
@@ -279,6 +281,59 @@ def test_nobody_listens() -> None:
                 await nursery.start(Client("a", start_timeout=1.0, connect_stream=scripted.connect).run)
 
     run(main)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the client has logged."""
+    return [record.message for record in caplog.records if record.name == "coord.client.link"]
+
+
+def test_it_is_told_that_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    """At once and every ten seconds, not for every attempt; and the end of a client that never had a session."""
+
+    async def main() -> None:
+        scripted = Scripted(refuse={"a", "b"})
+        with pytest.raises(ConnectFailedError):
+            async with connect("a,b", start_timeout=25.0, connect_stream=scripted.connect, random=Random(1)):
+                pass
+
+    caplog.set_level(logging.INFO)
+    run(main)
+    *warnings, end = told(caplog)
+    assert len(warnings) == 3
+    assert {re.sub(r"\([ab]:", "(…:", text) for text in warnings} == {
+        "no server of a:2181,b:2181 answers (…:2181: connection refused); trying on"
+    }
+    assert end == "the client of a:2181,b:2181 is closed: no server was reached"
+
+
+def test_it_is_told_that_no_server_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+    """The loss at once, and after each ten seconds that nobody answers; an end without a server names none."""
+
+    async def main() -> None:
+        scripted = Scripted()
+        async with trio.open_nursery() as nursery:
+
+            async def server() -> None:
+                connection = await welcomed(scripted, 20.0)
+                scripted.refuse.add("a")
+                await connection.close()
+
+            nursery.start_soon(server)
+            async with dial(scripted) as client:
+                with pytest.raises(SessionExpiredError):
+                    await client.retry(client.get, "/a")
+
+    caplog.set_level(logging.INFO)
+    run(main)
+    name = f"session 0x{SESSION_ID:x}"
+    assert told(caplog) == [
+        f"{name} is connected: {name}, timeout 20 s (a:2181)",
+        f"{name} is suspended: the server closed the connection (a:2181)",
+        "no server of a:2181 answers (a:2181: connection refused); trying on",
+        "no server of a:2181 answers (a:2181: connection refused); trying on",
+        f"{name} is expired: no server for 26.7 s, so the session has expired",
+    ]
 
 
 def test_started_in_a_nursery() -> None:

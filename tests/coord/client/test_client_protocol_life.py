@@ -156,7 +156,10 @@ def test_close_without_a_server() -> None:
     session = connected_session()
     session.disconnected(0.0, "gone")
     session.close()
-    assert session.state is State.CLOSED
+    assert (session.state, session.reason) == (State.CLOSED, "closed without a server: the servers will expire the session")
+    session = new_session()
+    session.close()
+    assert (session.state, session.reason) == (State.CLOSED, "no server was reached")
     session = connected_session()
     session.close()
     session.disconnected(0.0, "gone")

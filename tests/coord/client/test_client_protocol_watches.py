@@ -10,7 +10,7 @@ from coord.client.states import State
 from coord.client.watches import Kind
 from coord.errors import NoNodeError
 from coord.wire.jute import Reader
-from coord.wire.ops import AUTH_XID, SET_WATCHES_XID, EventType, OpCode
+from coord.wire.ops import AUTH_XID, SET_WATCHES_XID, EventType, OpCode, WatcherType
 from coord.wire.records import SetWatches, SetWatches2
 from tests.coord.client.played import connected_session, event, fired, get, reconnect, replies, reply
 
@@ -36,6 +36,21 @@ def test_watches_are_set_by_replies() -> None:
     ]
     session.receive(event(EventType.NODE_DATA_CHANGED, "/c"), 0.0)
     assert session.events() == []
+
+
+def test_a_watcher_is_told_once_that_it_is_removed() -> None:
+    """Of one path it may have both kinds of lasting watch, and both that data sets: one event for each pair."""
+    session = connected_session()
+    for kind in Kind:
+        session.watches.add(kind, "/a", "w")
+    session.submit(Call(OpCode.REMOVE_WATCHES, b"", "/a", WatchRemoval("/a", WatcherType.ANY)))
+    session.receive(reply(1), 0.0)
+    assert fired(session.events()) == [
+        ("w", EventType.DATA_WATCH_REMOVED, "/a"),
+        ("w", EventType.CHILD_WATCH_REMOVED, "/a"),
+        ("w", EventType.PERSISTENT_WATCH_REMOVED, "/a"),
+    ]
+    assert session.watches.count == 0
 
 
 def test_an_event_comes_before_the_reply_that_shows_the_change() -> None:
