@@ -36,6 +36,13 @@ Exit codes: 0 done, 1 a command failed, 2 a command or an option was not given a
 `coord shell help` lists the commands; their names, options and output are zkCli's."""
 
 
+def _no_properties(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Refuses zkCli's file of settings: most are about TLS and SASL, and a connection without them is not what was meant."""
+    del option
+    if value is not None:
+        raise click.UsageError(f"-client-configuration {value}: there is no TLS or SASL here, nor a file to configure them", context)
+
+
 @click.command(
     "shell",
     epilog=EPILOG,
@@ -57,6 +64,10 @@ Exit codes: 0 done, 1 a command failed, 2 a command or an option was not given a
 @click.option(
     "-waitforconnection", "--wait", "patient", is_flag=True, help="Waits for servers that do not listen yet."
 )
+@click.option(
+    "-client-configuration", "--client-configuration", "properties", metavar="FILE", hidden=True, callback=_no_properties,
+    expose_value=False,
+)  # fmt: skip
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell_command(
     hosts: str, timeout_ms: int, read_only: bool, patient: bool, command: tuple[str, ...]
@@ -130,7 +141,7 @@ async def _from_pipe(shell: ShellSession) -> int:
     if code:
         return code
     begun = ""
-    while not shell.quitting:
+    while not shell.quitting and not shell.output.failed:
         line = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
         if not line:
             break
@@ -141,6 +152,6 @@ async def _from_pipe(shell: ShellSession) -> int:
             continue
         code = max(code, await shell.run_line(begun.rstrip("\n")))
         begun = ""
-    if begun:
+    if begun and not shell.output.failed:
         code = max(code, await shell.run_line(begun))
     return code

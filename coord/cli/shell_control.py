@@ -67,7 +67,7 @@ async def redo(shell: ShellSession, parsed: Parsed) -> int:
         raise UsageError(f"Command index out of range: {text}")
     if line.split()[0] == "redo":
         raise UsageError("No redoing a redo: it could go on for ever")
-    return await shell.run_line(line)
+    return await shell.run_again(line)
 
 
 @command("[command]", "lists the commands, or tells about one", most=1)

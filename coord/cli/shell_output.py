@@ -12,6 +12,9 @@ __all__ = ["Output", "PipeOutput", "ScreenOutput"]
 class Output(Protocol):
     """What commands write to."""
 
+    failed: bool
+    """Results could not be written, which is said already: what was asked for has not been done."""
+
     def line(self, text: str) -> None:
         """A line of text."""
 
@@ -25,6 +28,9 @@ class Output(Protocol):
 class PipeOutput:
     """For scripts: a node's data comes out byte for byte. A reader who has gone away ends the process quietly."""
 
+    def __init__(self) -> None:
+        self.failed = False
+
     def line(self, text: str) -> None:
         self.data(text.encode("utf-8", "surrogateescape"))
 
@@ -32,8 +38,11 @@ class PipeOutput:
         try:
             sys.stdout.buffer.write(data + b"\n")
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
+            if not isinstance(error, BrokenPipeError):
+                self.failed = True
+                self.error(f"coord shell: standard output: {error.strerror or error}")
 
     def error(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -41,6 +50,8 @@ class PipeOutput:
 
 class ScreenOutput:
     """For a terminal, by `print`, which the prompt redirects above itself. Bytes that are no text are shown escaped."""
+
+    failed = False
 
     def line(self, text: str) -> None:
         print(text, flush=True)

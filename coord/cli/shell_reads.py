@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coord.client import NoNodeError, WatcherType
-from coord.client.subtree import list_subtree
+from coord.client import NoAuthError, NoNodeError, Watcher, WatcherType
+from coord.client.subtree import children_below
 
 from .shell_session import ShellSession
 from .shell_table import command
@@ -16,15 +16,33 @@ __all__: list[str] = []
 @command("[-s] [-w] [-R] path", "lists the children; -s with Stat, -w with a watch, -R all below", flags="s w R", least=1)
 async def ls(shell: ShellSession, parsed: Parsed) -> None:
     path = check_path(parsed.arguments[0])
+    watch = shell.watcher if "w" in parsed.flags else None
     if "R" in parsed.flags:
-        levels = await list_subtree(shell.client, path)
-        for each in sorted((each for level in levels for each in level), key=lambda each: each.split("/")):
-            shell.output.line(each)
+        await _list_all(shell, path, watch)
         return
-    names, stat = await shell.client.children2(path, shell.watcher if "w" in parsed.flags else None)
+    names, stat = await shell.client.children2(path, watch)
     shell.output.line(list_line(names))
     if "s" in parsed.flags:
         shell.output.line(stat_block(stat))
+
+
+async def _list_all(shell: ShellSession, path: str, watch: Watcher | None) -> None:
+    """zkCli's order: a node's children, then what is below each of them, up to the first that must not be read.
+
+    As there, a watch is of the children of every node, and of the data of the first.
+    """
+    if watch is not None:
+        await shell.client.get(path, watch)
+    found = await children_below(shell.client, path, watch)
+    shell.output.line(path)
+    pending = [path]
+    while pending:
+        children = found[pending.pop()]
+        if isinstance(children, NoAuthError):
+            raise children
+        for each in children:
+            shell.output.line(each)
+        pending.extend(reversed(children))
 
 
 @command("path", "lists the children with the Stat, as `ls -s`", flags="s w R", least=1)

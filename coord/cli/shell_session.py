@@ -165,8 +165,17 @@ class ShellSession:
             del self.history[min(self.history)]
         return await self.run_words(words)
 
+    async def run_again(self, line: str) -> int:
+        """Runs a line of the history, which takes the place of the line that asked for it; returns an exit code."""
+        self.history[self._count] = line
+        return await self.run_words(split(line))
+
     async def run_words(self, words: list[str]) -> int:
         """Runs a command; returns an exit code: 0 done, 1 it failed, 2 it was not given as it must be."""
+        code = await self._run_words(words)
+        return max(code, EXIT_FAILED) if self.output.failed else code
+
+    async def _run_words(self, words: list[str]) -> int:
         command = COMMANDS.get(words[0])
         if command is None:
             self.output.error(f"Command not found: {words[0]} ({_meant(words[0])}help lists the commands)")

@@ -2,6 +2,7 @@
 
 A word that begins with a quote runs to the next of the same kind, line ends included; any other runs to the next blank, so
 that `set /x {"a":1}` needs no quotes around its JSON. Nothing is escaped. Options may stand anywhere; `--` ends them.
+Options of one letter may share a dash, and the last of them may have its value in the same word: `-es`, `-sv0`, `-v=0`.
 """
 
 from __future__ import annotations
@@ -72,18 +73,39 @@ def parse(words: list[str], flags: str, valued: str) -> Parsed:
     """
     parsed = Parsed()
     rest = iter(words)
+    flag_names, valued_names = flags.split(), valued.split()
     for word in rest:
         if word == "--":
             parsed.arguments.extend(rest)
         elif len(word) < 2 or not word.startswith("-"):
             parsed.arguments.append(word)
-        elif word[1:] in valued.split():
-            value = next(rest, None)
-            if value is None:
-                raise UsageError(f"{word} needs a value")
-            parsed.values[word[1:]] = value
-        elif word[1:] in flags.split():
-            parsed.flags.add(word[1:])
         else:
-            raise UsageError(f"unknown option {word} (-- goes before data that begins with a dash)")
+            for name, value in _options(word, flag_names, valued_names):
+                if name in flag_names:
+                    parsed.flags.add(name)
+                    continue
+                if value is None and (value := next(rest, None)) is None:
+                    raise UsageError(f"-{name} needs a value")
+                parsed.values[name] = value
     return parsed
+
+
+def _options(word: str, flags: list[str], valued: list[str]) -> list[tuple[str, str | None]]:
+    """The options in a word that begins with a dash, each with the value that the word holds. Raises UsageError."""
+    name, equals, value = word[1:].partition("=")
+    if equals:
+        if len(name) == 1 and name in valued:
+            return [(name, value)]
+    elif name in flags or name in valued:
+        return [(name, None)]
+    else:
+        found: list[tuple[str, str | None]] = []
+        for at, letter in enumerate(name, 1):
+            if letter in valued:
+                return [*found, (letter, name[at:] or None)]
+            if letter not in flags:
+                break
+            found.append((letter, None))
+        else:
+            return found
+    raise UsageError(f"unknown option {word} (-- goes before data that begins with a dash)")

@@ -59,9 +59,13 @@ async def delete(shell: ShellSession, parsed: Parsed) -> None:
     await shell.client.delete(check_path(parsed.arguments[0]), parsed.number("v"))
 
 
-@command("path", "deletes a node and everything below it", valued="b", least=1)
+@command(
+    "[-b size] path", "deletes a node and everything below it; -b is zkCli's size of a batch, without effect here",
+    valued="b", least=1,
+)  # fmt: skip
 async def deleteall(shell: ShellSession, parsed: Parsed) -> None:
     path = check_path(parsed.arguments[0])
+    parsed.number("b")
     if await shell.client.exists(path) is None:
         raise NoNodeError(path)
     await shell.client.delete_all(path)

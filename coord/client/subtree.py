@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coord.errors import NoNodeError, NotEmptyError
+from coord.errors import NoAuthError, NoNodeError, NotEmptyError
 from coord.kit.nurseries import gather
 
 if TYPE_CHECKING:
     from .client import Client
+    from .operations import Watcher
 
-__all__ = ["child_path", "delete_subtree", "list_subtree"]
+__all__ = ["child_path", "children_below", "delete_subtree", "list_subtree"]
 
 
 def child_path(path: str, name: str) -> str:
@@ -36,6 +37,33 @@ async def list_subtree(client: Client, path: str) -> list[list[str]]:
     while below := [child for group in await gather(children, levels[-1]) for child in group]:
         levels.append(below)
     return levels
+
+
+async def children_below(
+    client: Client, path: str, watch: Watcher | None = None
+) -> dict[str, list[str] | NoAuthError]:
+    """The sorted paths of the children of `path` and of each node below it, by the node's path; the error where they
+    must not be read. watch: set on each node whose children are read.
+
+    Raises NoNodeError or NoAuthError for `path` itself. As `list_subtree`, it is no snapshot.
+    """
+
+    async def children(parent: str) -> list[str] | NoAuthError:
+        try:
+            names = await client.children(parent, watch)
+        except (NoNodeError, NoAuthError) as error:
+            if parent == path:
+                raise
+            return error if isinstance(error, NoAuthError) else []
+        return [child_path(parent, name) for name in sorted(names)]
+
+    found: dict[str, list[str] | NoAuthError] = {}
+    level = [path]
+    while level:
+        answers = await gather(children, level)
+        found.update(zip(level, answers, strict=True))
+        level = [child for each in answers if isinstance(each, list) for child in each]
+    return found
 
 
 async def delete_subtree(client: Client, path: str) -> None:

@@ -83,6 +83,39 @@ delquota -b {0}/a
 listquota {0}/a
 delquota {0}/a
 ls -R /zookeeper/quota
+create {0}/b
+create {0}/b/y
+create {0}/b/z
+create {0}/b/y/x
+create {0}/d
+create {0}/d/x
+ls -R {0}
+ls -R -w {0}
+create {0}/b/y/w
+create {0}/f
+set {0} 2
+setAcl {0}/b/y world:anyone:cdwa
+ls -R {0}
+ls -Rw {0}/b/y
+setAcl {0}/b/y world:anyone:cdrwa
+create -es {0}/j-
+create -et {0}/j
+create -t1000 {0}/j1
+create -t=1000 {0}/j2
+create -st 1000 {0}/j3-
+set -sv0 {0}/d x
+get -sw {0}/d
+set -sv 1 {0}/d y
+delete -v2 {0}/b/z
+delete -v=0 {0}/b/z
+ls -sR {0}/d
+addWatch -m PERSISTENT {0}/d
+addWatch {0}/d
+removewatches {0}/d
+redo 1
+redo 2
+history
+deleteall -b 5 {0}/d
 delete {0}
 delete -v 5 {0}/a
 delete -v 1 {0}/a
@@ -197,6 +230,13 @@ def test_commands_from_a_pipe(server: str) -> None:
     assert shell(server, lines="ls '/\n").stderr == "the quote ' is not closed\n"
 
 
+def test_redo_takes_one_number(server: str) -> None:
+    """The line that runs again takes the place of the one that asked for it."""
+    result = shell(server, lines="whoami\nls /zookeeper\nredo 1\nredo 2\nhistory\n")
+    shown = "".join(f"{number} - ls /zookeeper\n" for number in (1, 2, 3))
+    assert result.stdout.endswith(f"[config, quota]\n0 - whoami\n{shown}4 - history\n")
+
+
 def test_secrets_stay_out_of_the_history(server: str) -> None:
     """addauth lines are shown without their credentials."""
     result = shell(server, lines="addauth digest user:secret\nhistory\n")
@@ -245,6 +285,8 @@ def test_help(server: str) -> None:
         ("help nothing", "Command not found: nothing"),
         ("redo x", "Command index out of range: x"),
         ("ls -q /", "unknown option -q"),
+        ("ls -sq /", "unknown option -sq"),
+        ("deleteall -b x /x", "-b x: a whole number is expected"),
     ],
 )
 def test_usage(server: str, line: str, message: str) -> None:
@@ -260,6 +302,53 @@ def test_watches(server: str) -> None:
     result = shell(server, lines=lines)
     block = "\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/w\n"
     assert result.stdout == f"Created /w\nnull\n{block}[]\nCreated /w/x\nprintwatches is off\n"
+
+
+def test_all_below_is_watched(server: str) -> None:
+    """`ls -R -w`: the children of every node that it lists, and the first one's data."""
+    lines = "create /deep\ncreate /deep/a\nls -R -w /deep\ncreate /deep/a/b x\ncreate /deep/c\nset /deep 1\nsync /\n"
+    result = shell(server, lines=lines)
+    events = [line.partition("type:")[2] for line in result.stdout.splitlines() if is_event(line)]
+    assert events == ["NodeChildrenChanged path:/deep/a", "NodeChildrenChanged path:/deep", "NodeDataChanged path:/deep"]
+    shell(server, "deleteall", "/deep")
+
+
+def test_all_below_up_to_what_must_not_be_read(server: str) -> None:
+    """`ls -R` lists what it comes to before a node that it must not read, as zkCli does."""
+    lines = "create /part\ncreate /part/a\ncreate /part/a/x\ncreate /part/b\ncreate /part/b/y\nsetAcl /part/b world:anyone:cdwa\n"
+    assert shell(server, lines=lines).exit_code == 0
+    result = shell(server, "ls", "-R", "/part")
+    assert result.stdout == "/part\n/part/a\n/part/b\n/part/a/x\n"
+    assert (result.stderr, result.exit_code) == ("Insufficient permission : /part/b\n", 1)
+    result = shell(server, "ls", "-R", "/part/b")
+    assert (result.stdout, result.stderr) == ("", "Insufficient permission : /part/b\n")
+    shell(server, lines="setAcl /part/b world:anyone:cdrwa\ndeleteall /part\n")
+
+
+def test_removed_watches_are_told_once(server: str) -> None:
+    """Both kinds of lasting watch on one path end as one."""
+    lines = "create /once\naddWatch -m PERSISTENT /once\naddWatch /once\nremovewatches /once\ndelete /once\n"
+    assert shell(server, lines=lines).stdout.count("PersistentWatchRemoved") == 1
+
+
+@pytest.mark.parametrize("words", [["ls", "/"], ["help"], []])
+def test_a_full_disk(server: str, words: list[str]) -> None:
+    """Results that cannot be written: one line, exit code 1, and no more commands."""
+    root = Path(__file__).resolve().parents[3]
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "coord", "shell", "-s", server, *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, cwd=root, input="ls /\ncreate /never\n",
+        )  # fmt: skip
+    assert (result.returncode, result.stderr) == (1, "coord shell: standard output: No space left on device\n")
+    assert shell(server, "exists", "/never").exit_code == 1
+
+
+def test_an_option_of_zkcli_that_is_not_here() -> None:
+    """It is named whole, and nothing is done without it."""
+    result = CliRunner().invoke(shell_command, ["-client-configuration", "x.properties", "help"])
+    assert result.exit_code == 2
+    assert "-client-configuration x.properties: there is no TLS or SASL here" in result.output
 
 
 def test_a_reader_who_goes_away(server: str) -> None:

@@ -20,6 +20,8 @@ from coord.cli.shell_session import ShellSession
 class Kept:
     """An output that is kept."""
 
+    failed = False
+
     def __init__(self) -> None:
         self.text = ""
 

@@ -54,8 +54,36 @@ def test_parse() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "flags", "values"),
+    [
+        (["-sw"], {"s", "w"}, {}),
+        (["-wsv", "7"], {"s", "w"}, {"v": "7"}),
+        (["-sv7"], {"s"}, {"v": "7"}),
+        (["-v-1"], set(), {"v": "-1"}),
+        (["-v=7"], set(), {"v": "7"}),
+        (["-v="], set(), {"v": ""}),
+        (["-vs"], set(), {"v": "s"}),
+        (["-add", "x"], set(), {"add": "x"}),
+    ],
+)
+def test_parse_joined(words: list[str], flags: set[str], values: dict[str, str]) -> None:
+    """Letters behind one dash, the last of them with its value, as zkCli takes them."""
+    parsed = parse(words, "s w", "v add")
+    assert (parsed.flags, parsed.values, parsed.arguments) == (flags, values, [])
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
-    [(["-q", "/"], "unknown option -q"), (["/", "-v"], "-v needs a value"), (["-sw", "/"], "unknown option -sw")],
+    [
+        (["-q", "/"], "unknown option -q"),
+        (["/", "-v"], "-v needs a value"),
+        (["-sv"], "-v needs a value"),
+        (["-sq", "/"], "unknown option -sq"),
+        (["-s=1", "/"], "unknown option -s=1"),
+        (["-sv=1", "/"], "unknown option -sv=1"),
+        (["-addx", "/"], "unknown option -addx"),
+        (["--s", "/"], "unknown option --s"),
+    ],
 )
 def test_parse_refuses(words: list[str], message: str) -> None:
     """What is wrong is named."""
