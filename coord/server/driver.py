@@ -176,6 +176,8 @@ class Driver:
                 nursery.start_soon(self._clock)
                 if self._mesh is not None:
                     nursery.start_soon(self._mesh.run)
+                if isinstance(peer, Peer):
+                    log.info("server %d looks for a leader: %s", self.sid, peer.reason)
                 self._guarded_carry_out(peer.start(trio.current_time()))
                 task_status.started()
                 await self._failed.wait()
@@ -352,6 +354,8 @@ class Driver:
                 assert isinstance(self.peer, Peer)
                 log.warning("server %d looks for a leader: %s", self.sid, self.peer.reason)
                 self._network.flush()  # the last replies, before the application drops its clients
+            elif role is Role.STANDALONE:
+                log.info("server %d is %s", self.sid, role.name)
             else:
                 log.info("server %d is %s in epoch %d, under leader %s", self.sid, role.name, epoch, self.leader)
             self.application.became(role, epoch)

@@ -63,6 +63,37 @@ def test_three_fresh_servers_serve_within_a_second() -> None:
     run(scenario)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What drivers have logged."""
+    return [record.message for record in caplog.records if record.name == "coord.server.driver"]
+
+
+def test_a_member_alone_says_that_it_looks_for_a_leader(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, at its start: nothing else would tell why it serves nobody."""
+
+    async def scenario(ensemble: Replicas) -> None:
+        await ensemble.nursery.start(ensemble[1].run)
+        await trio.sleep(1.0)
+
+    caplog.set_level(logging.INFO)
+    run(scenario)
+    assert said(caplog) == ["server 1 looks for a leader: just started"]
+
+
+def test_a_server_without_an_ensemble_names_no_leader(caplog: pytest.LogCaptureFixture) -> None:
+    """It has no epoch of a leader's either."""
+
+    async def main() -> None:
+        replica = Replica(0, None)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(replica.run)
+            await replica.stop()
+
+    caplog.set_level(logging.INFO)
+    trio.run(main, clock=patient_clock())
+    assert said(caplog) == ["server 0 is STANDALONE"]
+
+
 def test_writes_reach_everybody_in_one_order() -> None:
     """Through the leader, through followers, through an observer."""
 
