@@ -19,8 +19,8 @@ from .storage import History
 
 __all__ = ["DIFF_BYTES_MAX", "CatchUp", "Diff", "Snap", "Trunc", "choose"]
 
-DIFF_BYTES_MAX = 64 * 1024 * 1024
-"""More than this from the disk's log is sent as a snapshot: it must all lie in memory at once."""
+DIFF_BYTES_MAX = 4 * 1024 * 1024
+"""More than this from the disk's log is sent as a snapshot: a DIFF is read and encoded at once, and nobody is served meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
