@@ -202,8 +202,10 @@ class Link:
             for address in self._rota.one_round():
                 began = trio.current_time()
                 stream = await self._dial(address)
-                if stream is not None:
+                if stream is not None and session.state not in FINAL:
                     await self._attend(stream, address)
+                elif stream is not None:  # the session ended in the same moment
+                    await trio.aclose_forcefully(stream)
                 if session.state in FINAL:
                     return
                 if stream is not None and trio.current_time() - began > STEADY_SECONDS:

@@ -375,6 +375,34 @@ def test_cancelled_with_a_silent_server() -> None:
     run(main)
 
 
+def test_closed_in_the_moment_in_which_a_connection_is_made() -> None:
+    """The connection that the session does not need any more is closed, and nothing is raised."""
+
+    async def main() -> None:
+        scripted = Scripted()
+        dials, proceed = 0, trio.Event()
+
+        async def connect_stream(host: str, port: int) -> trio.abc.Stream:
+            nonlocal dials
+            dials += 1
+            if dials == 2:
+                await proceed.wait()
+            return await scripted.connect(host, port)
+
+        async def server() -> None:
+            await (await welcomed(scripted)).close()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server)
+            async with connect("a", session_timeout=6.0, connect_stream=connect_stream, random=Random(1)) as client:
+                while dials < 2:
+                    await trio.sleep(0.1)
+                proceed.set()
+            assert client.state is State.CLOSED
+
+    run(main)
+
+
 def test_the_blocks_own_exception_comes_out_unwrapped() -> None:
     """No exception group around what the user raised."""
 
