@@ -80,18 +80,25 @@ class LogManager:
 
     # -- start
 
-    def load(self, broker_id: int, cluster_id: str, overrides: Overrides, now_ms: int) -> None:
-        """Loads everything under log.dirs. Raises LogDirError."""
+    def open(self) -> None:
+        """Makes the folders where they are missing, and takes their locks. Raises LogDirError."""
         for folder in self.folders:
             try:
                 self._disk.make_dirs(folder)
                 self._locks.append(self._disk.lock(f"{folder}/{LOCK_FILE}"))
+            except BlockingIOError:
+                raise LogDirError(f"{folder} is used by another process: two brokers cannot share it") from None
+            except OSError as error:
+                raise _unusable(folder, error) from error
+
+    def load(self, broker_id: int, cluster_id: str, overrides: Overrides, now_ms: int) -> None:
+        """Loads everything under log.dirs, which are open. Raises LogDirError."""
+        for folder in self.folders:
+            try:
                 check_owner(self._disk, folder, broker_id, cluster_id)
                 self._load_folder(folder, overrides, now_ms)
-            except BlockingIOError:
-                raise LogDirError(f"log.dirs: {folder} is used by another process: two brokers cannot share it") from None
             except OSError as error:
-                raise LogDirError(f"log.dirs: {folder} cannot be used: {error}") from error
+                raise _unusable(folder, error) from error
 
     def _load_folder(self, folder: str, overrides: Overrides, now_ms: int) -> None:
         disk = self._disk
@@ -130,7 +137,7 @@ class LogManager:
                 foreign.append(name)
         if foreign:
             raise LogDirError(
-                f"log.dirs: {folder} holds {', '.join(foreign)}, which is no partition's folder (topic-partition): "
+                f"{folder} holds {', '.join(foreign)}, which is no partition's folder (topic-partition): "
                 "a log folder may hold nothing else; move it away, or name another folder"
             )
         return found
@@ -315,3 +322,11 @@ class LogManager:
     def _unlock(self) -> None:
         while self._locks:
             self._locks.pop()()
+
+
+def _unusable(folder: str, error: OSError) -> LogDirError:
+    """The system's words; with the file when that is not the folder itself."""
+    words = "it is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+    if error.filename not in (None, folder):
+        words = f"{error.filename}: {words}"
+    return LogDirError(f"{folder} cannot be used: {words}")

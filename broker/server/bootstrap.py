@@ -37,7 +37,6 @@ async def prepare_tree(config: BrokerConfig, configs: TopicConfigs, random: Rand
             await ensure_paths(client)
             await configs.load(client)
             return await cluster_id(client, random)
-    except ValueError as error:
-        raise StartError(f"zookeeper.connect={config.zookeeper_connect}: {error}") from error
-    except CoordError as error:
-        raise StartError(f"zookeeper.connect={config.zookeeper_connect}: {error}") from error
+    except (CoordError, ValueError) as error:
+        place = config.place("zookeeper.connect")
+        raise StartError(f"{place}: zookeeper.connect={config.zookeeper_connect}: {error}") from error

@@ -32,7 +32,7 @@ WITHOUT_EFFECT = frozenset(
         "max.incremental.fetch.session.cache.slots", "num.io.threads", "num.network.threads",
         "num.recovery.threads.per.data.dir", "num.replica.alter.log.dirs.threads", "num.replica.fetchers",
         "offsets.commit.required.acks", "offsets.load.buffer.size", "offsets.topic.compression.codec",
-        "offsets.topic.replication.factor", "offsets.topic.segment.bytes",
+        "offsets.topic.segment.bytes",
         "producer.purgatory.purge.interval.requests", "queued.max.request.bytes", "queued.max.requests",
         "request.timeout.ms", "reserved.broker.max.id", "security.inter.broker.protocol",
         "socket.listen.backlog.size", "socket.receive.buffer.bytes",
@@ -133,6 +133,10 @@ class BrokerConfig:
 
     offsets_storage: str = key("offsets.storage", chosen("coord"), default="coord")
     offsets_topic_num_partitions: int = key("offsets.topic.num.partitions", whole(1), default=50)
+    # Checked and no more: offsets are kept by the coordination service, as often as it has servers.
+    offsets_topic_replication_factor: int = key(
+        "offsets.topic.replication.factor", whole(1, (1 << 15) - 1), default=3
+    )
     offsets_commit_timeout_ms: int = key("offsets.commit.timeout.ms", whole(1), default=5_000)
     offsets_retention_minutes: int = key("offsets.retention.minutes", whole(1), default=10_080)
     offsets_retention_check_interval_ms: int = key(
@@ -149,6 +153,19 @@ class BrokerConfig:
     """Topic keys that server keys such as log.segment.bytes set, as `LogConfig.of` takes them."""
     properties: dict[str, str] = field(default_factory=dict)
     """The file as it was written, for DescribeConfigs."""
+    path: str = ""
+    """The file."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Where in it each key stands: `server.properties line 3`, or `--override`."""
+
+    def place(self, name: str) -> str:
+        """Where the value of a key is from, for messages; the file when the key has its default."""
+        return self.places.get(name, self.path)
+
+    @property
+    def directories_key(self) -> str:
+        """The key that names the folders for logs."""
+        return "log.dirs" if self.log_dirs else "log.dir"
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -175,10 +192,13 @@ def load_config(data: bytes, path: str, overrides: list[tuple[str, str]]) -> tup
     config, unknown = load(BrokerConfig, properties, known=RESERVED)
     values = {name: entry.value.strip() for name, entry in properties.items()}
     defaults = _topic_defaults(properties, values)
-    config = replace(config, topic_defaults=defaults, properties=values)
+    places = {name: entry.place for name, entry in properties.items()}
+    config = replace(
+        config, topic_defaults=defaults, properties=values, path=properties.path, places=places
+    )
     log_keys = {name for topic_key in TOPIC_KEYS.values() for name, _ in topic_key.server}
     unknown = [name for name in unknown if name not in WITHOUT_EFFECT and name not in log_keys]
-    return _with_listeners(config, properties), unknown
+    return _with_listeners(config), unknown
 
 
 def _topic_defaults(properties: Properties, values: dict[str, str]) -> dict[str, str]:
@@ -190,7 +210,7 @@ def _topic_defaults(properties: Properties, values: dict[str, str]) -> dict[str,
     return defaults
 
 
-def _with_listeners(config: BrokerConfig, properties: Properties) -> BrokerConfig:
+def _with_listeners(config: BrokerConfig) -> BrokerConfig:
     """Checks that listeners, advertised listeners and their security protocols fit together, and fills in defaults."""
     protocols = config.security_protocols or {}
     names = [endpoint.name for endpoint in config.listeners]
@@ -198,19 +218,19 @@ def _with_listeners(config: BrokerConfig, properties: Properties) -> BrokerConfi
         protocol = protocols.get(name, name)
         if protocol != "PLAINTEXT":
             raise _wrong(
-                properties, "listeners", f"listener {name} asks for {protocol}; only PLAINTEXT is served"
+                config, "listeners", f"listener {name} asks for {protocol}; only PLAINTEXT is served"
             )
     advertised = config.advertised_listeners or config.listeners
     for endpoint in advertised:
         if endpoint.name not in names:
             raise _wrong(
-                properties,
+                config,
                 "advertised.listeners",
                 f"{endpoint.name} is not one of listeners ({', '.join(names)})",
             )
         if config.advertised_listeners and endpoint.host in ANY_HOSTS[1:]:
             raise _wrong(
-                properties,
+                config,
                 "advertised.listeners",
                 f"{endpoint.host} is no address that a client could connect to",
             )
@@ -219,7 +239,7 @@ def _with_listeners(config: BrokerConfig, properties: Properties) -> BrokerConfi
     ).upper()
     if inter_broker not in names:
         raise _wrong(
-            properties,
+            config,
             "inter.broker.listener.name",
             f"{inter_broker} is not one of listeners ({', '.join(names)})",
         )
@@ -231,7 +251,5 @@ def _with_listeners(config: BrokerConfig, properties: Properties) -> BrokerConfi
     )
 
 
-def _wrong(properties: Properties, name: str, why: str) -> ConfigError:
-    entry = properties.get(name)
-    place = properties.path if entry is None else entry.place
-    return ConfigError(f"{place}: {name}: {why}")
+def _wrong(config: BrokerConfig, name: str, why: str) -> ConfigError:
+    return ConfigError(f"{config.place(name)}: {name}: {why}")

@@ -1,19 +1,23 @@
 """One broker, put together: logs, session with the coordination service, controller, groups, listeners.
 
-Order of a start: the ports, so that the same broker started twice does not get at its logs twice; the cluster's id from
-the tree; the logs from disk; then clients are served; the registration; the election of a controller. The broker is ready
-when the controller has told it about the cluster. A stop goes the other way, and closes the logs cleanly.
+Order of a start: the ports and the folders for logs, so that the same broker started twice does not get at its logs twice,
+and so that what is wrong with this machine is said before anybody else is asked; the cluster's id from the tree; the logs
+from disk; then clients are served; the registration; the election of a controller. The broker is ready when the controller
+has told it about the cluster. A stop goes the other way, and closes the logs cleanly.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
 from broker.controller.image import Broker as Registration
 from broker.controller.image import Endpoint as RegisteredEndpoint
+from broker.controller.topics import REPLICATION_FACTOR_MAX
 from broker.log.errors import LogDirError
 from broker.log.manager import LogManager
 from coord.client import Client
@@ -53,12 +57,16 @@ async def run(
     then, for it can keep no promise any more.
     """
     began = trio.current_time()
+    _warn(config)
     broker, logs = assemble(host, config)
     listeners = Listeners(broker, host.network, broker.tasks)
     try:
         ports = await _listen(listeners, config)
+        with _start_errors(config):
+            logs.open()
         broker.cluster_id = await prepare_tree(config, broker.topic_configs, host.random)
-        _load(broker, logs)
+        with _start_errors(config):
+            logs.load(config.broker_id, broker.cluster_id, broker.topic_configs.overrides, host.wall.now_ms())
         async with trio.open_nursery() as nursery:
             await _start(broker, logs, listeners, nursery)
             try:
@@ -74,16 +82,24 @@ async def run(
         logs.abandon()
 
 
-def _load(broker: Broker, logs: LogManager) -> None:
+def _warn(config: BrokerConfig) -> None:
+    """Says what the configuration asks for and will not get."""
+    factor = config.default_replication_factor
+    if factor > REPLICATION_FACTOR_MAX:
+        log.warning(
+            "%s: default.replication.factor=%d: this version keeps one replica of a partition, and refuses to create topics "
+            "that leave the number to this key, as every topic does that is created because a client asks for it; set it to %d",
+            config.place("default.replication.factor"), factor, REPLICATION_FACTOR_MAX,
+        )  # fmt: skip
+
+
+@contextmanager
+def _start_errors(config: BrokerConfig) -> Iterator[None]:
     try:
-        logs.load(
-            broker.config.broker_id,
-            broker.cluster_id,
-            broker.topic_configs.overrides,
-            broker.host.wall.now_ms(),
-        )
+        yield
     except LogDirError as error:
-        raise StartError(str(error)) from error
+        name = config.directories_key
+        raise StartError(f"{config.place(name)}: {name}: {error}") from error
 
 
 async def _start(broker: Broker, logs: LogManager, listeners: Listeners, nursery: trio.Nursery) -> None:
@@ -159,7 +175,8 @@ async def _listen(listeners: Listeners, config: BrokerConfig) -> list[int]:
         try:
             ports.append(await listeners.listen(endpoint))
         except OSError as error:
-            raise StartError(f"listeners={endpoint}: {error.strerror or error}") from error
+            place = config.place("listeners")
+            raise StartError(f"{place}: listeners={endpoint}: {error.strerror or error}") from error
     return ports
 
 

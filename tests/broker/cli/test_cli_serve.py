@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ def properties(folder: Path, *lines: str) -> str:
         "zookeeper.connect=127.0.0.1:1",
         "zookeeper.connection.timeout.ms=200",
         f"log.dirs={folder / 'logs'}",
+        "listeners=PLAINTEXT://127.0.0.1:0",
     ]
     path.write_text("\n".join([*least, *lines]) + "\n")
     return str(path)
@@ -41,18 +43,56 @@ def properties(folder: Path, *lines: str) -> str:
         (["log.retention.ms=long"], [], "log.retention.ms"),
         ([], ["--override", "num.partitions=0"], "--override: num.partitions=0: expected a whole number"),
         ([], ["--override", "nonsense"], "--override nonsense: expected KEY=VALUE"),
-        ([], [], "zookeeper.connect=127.0.0.1:1: no server"),
+        ([], [], "{file} line 2: zookeeper.connect=127.0.0.1:1: no server"),
+        (["zookeeper.connect=foo:bar"], [], "{file} line 6: zookeeper.connect=foo:bar: 'bar' in 'foo:bar' is not a port"),
+        (["offsets.topic.replication.factor=0"], [], "{file} line 6: offsets.topic.replication.factor=0: expected"),
     ],
-    ids=["value", "log value", "override", "no override", "no coordination service"],
+    ids=["value", "log value", "override", "no override", "no coordination service", "no port", "no replica"],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, lines: list[str], words: list[str], says: str) -> None:
     """It names the key; no traceback."""
-    done = serve(properties(tmp_path, *lines), *words)
+    path = properties(tmp_path, *lines)
+    done = serve(path, *words)
     assert done.returncode == 2
     said = done.stderr.splitlines()[-1]
     assert said.startswith("broker server: ")
-    assert says in said
+    assert says.format(file=path) in said
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("/proc/x", "No such file or directory"), ("{here}/file", "it is a file"), ("{here}/file/x", "Not a directory")],
+    ids=["not possible", "file", "below a file"],
+)
+def test_a_folder_that_cannot_be_used(tmp_path: Path, folder: str, why: str) -> None:
+    """It is the only line, and waits for nobody: there is no coordination service."""
+    (tmp_path / "file").touch()
+    folder = folder.format(here=tmp_path)
+    path = properties(tmp_path, f"log.dirs={folder}")
+    done = serve(path)
+    says = f"broker server: {path} line 6: log.dirs: {folder} cannot be used: {why}\n"
+    assert (done.returncode, done.stderr) == (2, says)
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    """The same, with the key and the line of the file."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listener = f"PLAINTEXT://127.0.0.1:{taken.getsockname()[1]}"
+        path = properties(tmp_path, f"listeners={listener}")
+        done = serve(path)
+    says = f"broker server: {path} line 6: listeners={listener}: Address already in use\n"
+    assert (done.returncode, done.stderr) == (2, says)
+
+
+def test_more_replicas_than_there_will_be(tmp_path: Path) -> None:
+    """Topics that nobody gives a number would all be refused: said at the start. Where offsets lie changes nothing here."""
+    factors = ["default.replication.factor=2", "offsets.topic.replication.factor=3"]
+    path = properties(tmp_path, *factors)
+    warnings = [line for line in serve(path).stderr.splitlines() if "WARNING" in line and "replication" in line]
+    assert len(warnings) == 1
+    assert f"{path} line 6: default.replication.factor=2: " in warnings[0]
+    assert warnings[0].endswith("; set it to 1")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -70,24 +110,20 @@ def test_on_a_running_ensemble(tmp_path: Path) -> None:
         connect = f"zookeeper.connect={cluster.coord}"
         mine = tmp_path / "mine"
         mine.mkdir()
-        path = properties(
-            mine,
-            "broker.id=2",
-            connect,
-            "zookeeper.connection.timeout.ms=5000",
-            "listeners=PLAINTEXT://127.0.0.1:0",
-        )
+        path = properties(mine, "broker.id=2", connect, "zookeeper.connection.timeout.ms=5000")
 
         def taken() -> None:
             port = cluster.ports[1]
             done = serve(path, "--override", f"listeners=PLAINTEXT://127.0.0.1:{port}")
             assert (done.returncode, done.stderr.splitlines()[-1]) == (
                 2,
-                f"broker server: listeners=PLAINTEXT://127.0.0.1:{port}: Address already in use",
+                f"broker server: --override: listeners=PLAINTEXT://127.0.0.1:{port}: Address already in use",
             )
-            done = serve(path, "--override", f"log.dirs={tmp_path / 'broker-1'}")
-            assert done.returncode == 2
-            assert "log.dirs" in done.stderr.splitlines()[-1] or "broker.id" in done.stderr.splitlines()[-1]
+            folder = tmp_path / "broker-1"
+            another = properties(tmp_path, connect, f"log.dirs={folder}")
+            done = serve(another)
+            says = f"log.dirs: {folder} is used by another process: two brokers cannot share it"
+            assert (done.returncode, done.stderr) == (2, f"broker server: {another} line 7: {says}\n")
 
         def stops() -> float:
             command = [sys.executable, "-m", "broker", "server", path, "--override", "nonsense.key=1"]

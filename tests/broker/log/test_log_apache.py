@@ -202,6 +202,7 @@ def ours(data: str) -> LogManager:
     cluster = re.search(r"cluster.id=(\S+)", Path(data, "meta.properties").read_text())
     assert cluster
     logs = LogManager(PosixDisk(), [data], Random(1), {"segment.bytes": "6000", "index.interval.bytes": "1000"})
+    logs.open()
     logs.load(1, cluster[1], lambda topic: {"cleanup.policy": "compact"} if topic.startswith("__") else {}, NOW_MS)
     return logs
 

@@ -30,6 +30,7 @@ def manager(disk: Disk, *folders: str, defaults: Mapping[str, str] | None = None
 def started(disk: Disk, *folders: str, overrides: Mapping[str, Mapping[str, str]] | None = None, now_ms: int = NOW_MS) -> LogManager:
     """A manager after its start."""
     logs = manager(disk, *folders)
+    logs.open()
     logs.load(1, "cluster", lambda topic: (overrides or {}).get(topic, {}), now_ms)
     return logs
 
@@ -100,7 +101,7 @@ def test_foreign_folders_are_named_in_one_error() -> None:
     for name in ("lost+found", "photos", f"a-0.{'0' * 32}-future", "remote-log-index-cache", "ok-3"):
         disk.make_dirs(f"{FOLDER}/{name}")
     disk.open(f"{FOLDER}/.lock", create=True).close()
-    with pytest.raises(LogDirError, match=r"log\.dirs: /data holds lost\+found, photos, which is no partition's folder"):
+    with pytest.raises(LogDirError, match=r"^/data holds lost\+found, photos, which is no partition's folder"):
         started(disk)
     for name in ("lost+found", "photos"):
         disk.remove_dir(f"{FOLDER}/{name}")
@@ -137,10 +138,23 @@ def test_an_unusable_folder_is_an_error_of_log_dirs() -> None:
     """A file where the folder should be, or a disk that refuses."""
     disk = sim_disk()
     disk.open(f"{FOLDER}/file", create=True).close()
-    with pytest.raises(LogDirError, match=r"log\.dirs: /data/file cannot be used"):
+    with pytest.raises(LogDirError, match=r"^/data/file cannot be used: it is a file$"):
         started(disk, f"{FOLDER}/file")
-    with pytest.raises(LogDirError, match="cannot be used"):
+    with pytest.raises(LogDirError, match=r"^/data cannot be used: /data/.*: No space left on device$"):
         started(sim_disk(faults=Faults(capacity_bytes=0)))
+
+
+def test_folders_are_taken_before_anything_is_read() -> None:
+    """What is wrong with the second one is said while only the locks of the first are held; those are let go."""
+    disk = sim_disk()
+    disk.make_dirs(FOLDER)
+    disk.open(f"{FOLDER}/file", create=True).close()
+    logs = manager(disk, SECOND, f"{FOLDER}/file")
+    with pytest.raises(LogDirError, match=r"^/data/file cannot be used: "):
+        logs.open()
+    logs.abandon()
+    assert disk.exists(SECOND)
+    assert not disk.exists(f"{SECOND}/meta.properties")
 
 
 def test_a_damaged_checkpoint_is_an_error() -> None:
@@ -236,6 +250,7 @@ def test_configuration_reaches_the_logs(caplog: pytest.LogCaptureFixture) -> Non
     disk = sim_disk()
     started(disk).create("a", 0, NOW_MS)
     logs = manager(disk, defaults={"segment.bytes": "5000", "retention.ms": "7"})
+    logs.open()
     logs.load(1, "cluster", lambda topic: {"retention.ms": "9"}, NOW_MS)
     log = logs.get("a", 0) or pytest.fail("no log")
     assert (log.config.segment_bytes, log.config.retention_ms) == (5000, 9)
@@ -321,6 +336,7 @@ def test_few_files_are_open_at_once(steps: list[tuple[int, int]], awake: int) ->
     """However many partitions are written and read, no more segments than allowed are awake."""
     disk = sim_disk()
     logs = manager(disk, awake=awake)
+    logs.open()
     logs.load(1, "cluster", lambda topic: {}, NOW_MS)
     written = dict.fromkeys(range(6), 0)
     for partition in range(6):

@@ -124,6 +124,7 @@ class Rig:
         self.wall = Wall()
         self.network = NoNetwork()
         self.broker, self.logs = assemble(Host(self.wall, Random(1), self.network, PosixDisk()), config)  # type: ignore[arg-type]
+        self.logs.open()
         self.logs.load(1, "cluster", lambda topic: {}, self.wall.ms)
         self.listeners = Listeners(self.broker, self.network, self.broker.tasks)  # type: ignore[arg-type]
         self.epoch = 0

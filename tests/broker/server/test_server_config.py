@@ -61,6 +61,16 @@ def test_overrides_win() -> None:
     assert config_of(LEAST, ("broker.id", "7"), ("log.dirs", "/a, /b")).directories == ("/a", "/b")
 
 
+def test_every_value_has_a_place() -> None:
+    """The line it stands in, the option that overrides it, or the file that does not mention it."""
+    config = config_of(LEAST, ("log.dirs", "/a"))
+    assert config.place("zookeeper.connect") == "server.properties line 2"
+    assert config.place("log.dirs") == "--override"
+    assert config.place("listeners") == "server.properties"
+    assert config.directories_key == "log.dirs"
+    assert config_of(LEAST).directories_key == "log.dir"
+
+
 def test_unknown_keys_are_named() -> None:
     """All of them, once, for one warning."""
     _, unknown = load_config(LEAST + b"nonsense=1\nlog.nonsense=2\nreplica.fetch.max.bytes=3\n", "f", [])
@@ -93,6 +103,9 @@ def test_listeners_have_names_of_their_own() -> None:
         ("advertised.listeners=PLAINTEXT://0.0.0.0:1", "no address that a client could connect to"),
         ("inter.broker.listener.name=X", "inter.broker.listener.name: X is not one of listeners"),
         ("group.max.size=0", "of at least 1"),
+        ("offsets.topic.replication.factor=0", "f line 3: offsets.topic.replication.factor=0: expected a whole number from 1"),
+        ("offsets.topic.replication.factor=-1", "offsets.topic.replication.factor=-1: expected a whole number from 1 to"),
+        ("default.replication.factor=0", "f line 3: default.replication.factor=0: expected a whole number of at least 1"),
         ("offsets.storage=paper", "expected one of coord"),
     ],
 )
