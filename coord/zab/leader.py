@@ -157,9 +157,12 @@ class Leader:
         self._begin_forwarding(learner, later, now, out)
 
     def streamed(self, link: int, now: float) -> None:
-        """A piece of the body has left; the learner cannot answer before all of it has."""
+        """A piece of the body has left; the learner cannot answer before all of it has. Where the quorum still lacks that
+        voter, it is no silence of the quorum's either."""
         if learner := self.learners.get(link):
             learner.heard = learner.since = now
+            if learner.votes:
+                self._step_since = now
 
     def next_zxid(self) -> int:
         """Takes the next zxid of the epoch."""
