@@ -228,7 +228,8 @@ def test_a_leader_that_dies_in_its_snap_leaves_the_old_state() -> None:
 
 
 def test_what_was_never_committed_is_taken_back() -> None:
-    """A leader dies with a transaction that nobody else has logged; under the next one its log is cut: TRUNC."""
+    """ZOOKEEPER-1154: a leader dies with a transaction that nobody else has logged; under the next one its log is cut:
+    TRUNC."""
 
     async def scenario(ensemble: Replicas) -> None:
         await ensemble.start()

@@ -61,7 +61,8 @@ def test_epochs_that_do_not_go_together_refuse_the_start(accepted: bytes, curren
 
 
 def test_a_crash_between_a_leaders_transactions_and_its_epoch(caplog: pytest.LogCaptureFixture) -> None:
-    """The epoch was accepted and the log holds transactions of it: the log has what the epoch began with."""
+    """ZOOKEEPER-1653, ZOOKEEPER-2354: the epoch was accepted and the log holds transactions of it: the log has what
+    the epoch began with."""
     disk = sim_disk()
     put_file(disk, f"{FOLDER}/{ACCEPTED}", b"5")
     put_file(disk, f"{FOLDER}/{CURRENT}", b"4")

@@ -44,7 +44,7 @@ def test_fewer_than_three_are_never_kept() -> None:
 
 
 def test_only_whole_snapshots_count() -> None:
-    """Unfinished ones cannot push out the last good one (ZOOKEEPER-3231)."""
+    """ZOOKEEPER-3231: unfinished ones cannot push out the last good one."""
     disk, log = busy_folder(2)
     for zxid in range(0x20, 0x28):
         put_file(disk, f"{FOLDER}/snapshot.{zxid:x}", b"unfinished")

@@ -121,7 +121,7 @@ def test_a_snapshot_that_cannot_be_unpacked_is_no_reason_to_go_back() -> None:
 
 
 def test_a_log_without_a_snapshot_is_a_loss_unless_it_is_trusted() -> None:
-    """Apache's rule, and its way out for folders from before 3.5."""
+    """ZOOKEEPER-2325, ZOOKEEPER-3644: Apache's rule, and its way out for folders from before 3.5."""
     disk, author = story()
     for name in ("snapshot.0", "snapshot.a", "snapshot.14"):
         disk.remove(f"{FOLDER}/{name}")
@@ -133,7 +133,7 @@ def test_a_log_without_a_snapshot_is_a_loss_unless_it_is_trusted() -> None:
 
 
 def test_a_transaction_that_cannot_be_read_is_named() -> None:
-    """A type that no version knows, as a log bricked by ZOOKEEPER-2623 has it."""
+    """ZOOKEEPER-2623: a type that no version knows, which a client could get into the log."""
     disk, _ = story()
     put_file(disk, f"{FOLDER}/log.1f", HEADER + encode_records([opaque(0x1F)]))
     with pytest.raises(StoreError, match=f"transaction 0x1f in the log in {FOLDER} cannot be read: .*unknown type 4"):

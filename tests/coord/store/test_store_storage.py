@@ -312,7 +312,8 @@ def test_damaged_history_is_not_offered_twice(caplog: pytest.LogCaptureFixture) 
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_learner_from_before_a_hole_gets_no_log(epoch: int) -> None:
-    """A crash came between a leader's snapshot and the removal of the log before it; the new log begins behind the snapshot."""
+    """ZOOKEEPER-2846: a crash came between a leader's snapshot and the removal of the log before it; the new log begins
+    behind the snapshot."""
     disk = sim_disk()
     storage, leader = opened(disk, history_ratio=1e9), Author(epoch=1)
     before = leader.some(Random(1), 20)

@@ -125,7 +125,8 @@ def test_garbage_is_refused_or_waited_for(data: st.DataObject) -> None:
 
 
 def test_an_acl_that_is_not_in_the_list_is_learned_from_the_log() -> None:
-    """The node is newer than the list, so its creation comes again; until then it is nobody's."""
+    """ZOOKEEPER-3306, ZOOKEEPER-4846: the node is newer than the list, so its creation comes again; until then it is
+    nobody's."""
     author = Author()
     _, creation = author.create("/secret", private=True)
     frozen = author.tree.freeze()

@@ -265,7 +265,7 @@ def test_an_old_create_does_not_take_a_newer_parent_back() -> None:
 
 
 def test_a_delete_of_what_is_gone_raises_the_parents_pzxid() -> None:
-    """And never takes it back."""
+    """ZOOKEEPER-3125: replayed over a fuzzy snapshot; it never takes the pzxid back."""
     tree = Tree()
     apply(tree, OpCode.CREATE, make("/a"), 1)
     assert apply(tree, OpCode.DELETE, DeleteTxn("/a/b"), 9) == -101

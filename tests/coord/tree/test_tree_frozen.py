@@ -38,7 +38,8 @@ def random_op(random: Random) -> Op:
 
 @given(st.randoms(use_true_random=False), st.integers(0, 60), st.integers(1, 9))
 def test_a_cut_is_a_copy_of_its_moment(random: Random, before: int, size: int) -> None:
-    """Requests go on between slices; parents still come before children, and the numbers are those of the cut."""
+    """ZOOKEEPER-3127, ZOOKEEPER-3144: requests go on between slices; parents still come before children, and
+    the numbers are those of the cut."""
     leader = Leader(sessions=(SESSION, 2))
     for _ in range(before):
         leader.write(random_op(random), random.choice((SESSION, 2)), AUTH)

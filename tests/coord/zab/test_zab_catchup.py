@@ -135,5 +135,5 @@ class Broken(Disk):
     "disk", [Disk([]), Disk(HISTORY, lost=3), Disk(HISTORY, error=True), Disk(HISTORY[:-8]), Broken(HISTORY)]
 )
 def test_a_log_that_does_not_lead_there_means_a_snapshot(disk: Disk) -> None:
-    """Gone, begun too late, unreadable, ended too early, or taken away."""
+    """ZOOKEEPER-2418: gone, begun too late, unreadable, ended too early, or taken away."""
     assert choose(z(1, 2), ledger_of(HISTORY, 2), disk) == Snap()

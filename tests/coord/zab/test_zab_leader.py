@@ -208,7 +208,7 @@ def test_what_a_learner_lacks_is_sent_and_committed() -> None:
 
 
 def test_what_was_never_committed_is_cut_off() -> None:
-    """TRUNC to the end of this leader's history."""
+    """ZOOKEEPER-2832: TRUNC to the end of this leader's history."""
     play = LeaderPlay(history=transactions(1, 1, 2), epoch=2)
     play.greet(1, 2)
     play.promise(1, z(1, 2), 2)
@@ -220,7 +220,7 @@ def test_what_was_never_committed_is_cut_off() -> None:
 
 
 def test_a_learner_too_far_behind_gets_the_state() -> None:
-    """SNAP when a cut could be made, the body behind it, then NEWLEADER and what is on its way."""
+    """ZOOKEEPER-3104: SNAP when a cut could be made, the body behind it, then NEWLEADER and what is on its way."""
     play = established()
     play.propose(1, 2)
     play.synced()
@@ -254,8 +254,8 @@ def test_a_cut_for_a_learner_that_left_is_of_no_use() -> None:
 
 
 def test_a_late_follower_gets_what_is_on_its_way() -> None:
-    """Outstanding proposals follow NEWLEADER: a COMMIT before UPTODATE would end the connection of Apache's learner, had it
-    got the proposal before (ZOOKEEPER-4394)."""
+    """ZOOKEEPER-4394: outstanding proposals follow NEWLEADER. A COMMIT before UPTODATE would end the connection of Apache's
+    learner, had it got the proposal before."""
     play = established()
     play.propose(1)
     play.greet(2, 0)
@@ -320,7 +320,7 @@ def test_observers_are_informed_of_what_is_committed() -> None:
 
 
 def test_an_ack_before_newleader_counts_after_it() -> None:
-    """Apache's followers may send them in that order."""
+    """ZOOKEEPER-4685: Apache's followers may send them in that order."""
     play = established()
     play.propose(1)
     play.synced()
@@ -524,7 +524,7 @@ def test_those_that_came_have_time_to_join() -> None:
 
 
 def test_a_voter_that_still_looks_ends_the_wait_for_a_quorum() -> None:
-    """They would wait for each other: it joins only where a quorum is, this leader would wait for initLimit."""
+    """ZOOKEEPER-3109: they would wait for each other. It joins only where a quorum is, this leader would wait for initLimit."""
     play = LeaderPlay()
     play.leader.looking(2, QUORUM_GRACE / 2)
     assert play.leader.lost is None

@@ -70,7 +70,8 @@ def test_an_epoch_is_promised_once() -> None:
 
 
 def test_newleader_waits_for_the_disk() -> None:
-    """Every transaction that came before it, then currentEpoch, then the ACK."""
+    """ZOOKEEPER-3911, ZOOKEEPER-4643, ZOOKEEPER-4646, ZOOKEEPER-4785: every transaction that came before it, then
+    currentEpoch, then the ACK."""
     play = LearnerPlay()
     play.greeted()
     entries = transactions(1, 1, 2)
@@ -180,7 +181,7 @@ def test_a_cut_back_behind_every_snapshot_becomes_a_snapshot() -> None:
 
 
 def test_a_state_is_saved_before_anything_is_logged_behind_it() -> None:
-    """SNAP: restored, saved, then the log, then currentEpoch, then the ACK."""
+    """ZOOKEEPER-3642: SNAP is restored, saved, then the log, then currentEpoch, then the ACK."""
     play = LearnerPlay(transactions(1, 1), epoch=1)
     play.greeted(2)
     play.hear(packet(PacketType.SNAP, z(1, 9)))
@@ -250,7 +251,7 @@ def test_proposals_sent_twice_are_logged_once() -> None:
 
 @pytest.mark.parametrize("entries", [transactions(1, 3), transactions(2, 2)], ids=["within", "across"])
 def test_a_hole_in_the_history_ends_the_connection(entries: list[tuple[int, bytes]]) -> None:
-    """Within an epoch every number is there, and an epoch begins with 1."""
+    """ZOOKEEPER-4925: within an epoch every number is there, and an epoch begins with 1."""
     play = LearnerPlay()
     play.serving()
     play.hear(Proposals(transactions(1, 1)))

@@ -206,7 +206,7 @@ def test_leaders_that_cannot_be_joined_are_approached_ever_more_slowly() -> None
 
 
 def test_no_election_before_a_restored_state_is_saved() -> None:
-    """The leader died behind its SNAP: the vote would speak of a history that the disk does not have."""
+    """ZOOKEEPER-3642: the leader died behind its SNAP; the vote would speak of a history that the disk does not have."""
     server = peer()
     elect(server, 3)
     server.handle([Connected(7)], 0.0)
