@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from broker.wire.api import ApiKey
+from broker.wire.errors import KafkaError
 from broker.wire.fields import Message
+from coord.client import CoordError
 
 from .dispatch import Outcome, Request
 
@@ -67,5 +69,12 @@ class TaskPool:
         except Exception as error:  # one request's trouble is its connection's, not the broker's
             log.debug("a request failed", exc_info=error)
             name = ApiKey(request.api_key).name
-            request.origin.close(f"sent {name}, which could not be served: {type(error).__name__}: {error}")
+            request.origin.close(f"sent {name}, which could not be served: {_words_of(error)}")
         self._after()
+
+
+def _words_of(error: Exception) -> str:
+    """Errors that are foreseen are sentences; of any other it takes the kind to find the fault."""
+    if isinstance(error, CoordError | KafkaError):
+        return str(error)
+    return f"a fault of this broker: {type(error).__name__}: {error}"

@@ -188,7 +188,7 @@ def parse_request_header(buffer: Records, offset: int = 0) -> tuple[RequestHeade
         try:
             client_id = str(buffer[offset : offset + length], "utf-8")
         except UnicodeDecodeError as error:
-            raise WireError(f"the client id is not UTF-8: {error}") from error
+            raise WireError("the client id is not UTF-8") from error
         offset += length
     if kind == 2:
         offset = _skip_header_tags(buffer, offset, end)

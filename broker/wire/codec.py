@@ -41,7 +41,8 @@ M = TypeVar("M", bound=Message)
 Decoder = Callable[[Records, int, int], tuple[Any, int]]
 Encoder = Callable[[Any, bytearray], "list[Records]"]
 
-_DECODE_ERRORS = (IndexError, StructError, UnicodeDecodeError, OverflowError)
+_SHORT_ERRORS = (IndexError, StructError, OverflowError)
+"""What reading behind the end comes to: the compiled functions do not look for it field by field."""
 _ENCODE_ERRORS = (AttributeError, TypeError, StructError, UnicodeEncodeError, OverflowError, IndexError)
 _decoders: dict[tuple[type[Message], int], Decoder] = {}
 _encoders: dict[tuple[type[Message], int], Encoder] = {}
@@ -55,8 +56,10 @@ def decode(cls: type[M], version: int, buffer: Records, offset: int = 0) -> tupl
     run = _decoders.get((cls, version)) or decoder(cls, version)
     try:
         message, end = run(buffer, offset, len(buffer))
-    except _DECODE_ERRORS as error:
-        raise WireError(f"{cls.__name__} v{version} does not parse: {error}") from error
+    except _SHORT_ERRORS as error:
+        raise WireError(f"{cls.__name__} v{version} ends early") from error
+    except UnicodeDecodeError as error:
+        raise WireError(f"{cls.__name__} v{version} holds a text that is not UTF-8") from error
     return message, end
 
 

@@ -409,7 +409,10 @@ class TcpTransport:
         self.abort(f"did not take its last {self.queued} bytes within {DRAIN_SECONDS:g} s")
 
     def _complain(self, error: Exception) -> None:
-        log.warning("%s: connection closed: %s: %s", self.peer, type(error).__name__, error)
+        if isinstance(error, ValueError):  # as FrameError and the codecs' errors are: it is the bytes that are wrong
+            log.warning("%s: connection closed: it sent what cannot be understood: %s", self.peer, error)
+        else:
+            log.warning("%s: connection closed by a fault on this side: %s: %s", self.peer, type(error).__name__, error)
         log.debug("%s: where it failed", self.peer, exc_info=error)
 
 

@@ -255,7 +255,8 @@ class _Link:
                 self._mesh.greeted(self, header)
             notes, size = parse_frames(data[taken:])
         except (JuteError, ValueError) as error:
-            log.info("election port: %s (server %s): %s; closed", self.transport.peer, self.sid, error)
+            who = "" if self.sid is None else f" (server {self.sid})"
+            log.info("election port: %s%s: %s; closed", self.transport.peer, who, error)
             self.transport.abort("not understood")
             return len(data)
         for note in notes:

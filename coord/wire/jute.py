@@ -124,7 +124,7 @@ class Reader:
 
     def _short(self, start: _Int, size: _Int) -> JuteError:
         self.offset = start
-        return JuteError(f"{size} bytes wanted at offset {start}, and the data ends at {self._end}")
+        return JuteError(f"the data ends early: {size} bytes are wanted at offset {start} of {self._end}")
 
 
 class Writer:

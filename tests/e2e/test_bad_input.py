@@ -3,6 +3,7 @@ and no harm to any other client. One test for each kind of bad input, in both pr
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import time
@@ -58,6 +59,7 @@ def unharmed(cluster: Local, node: str, *, logs: bool) -> Iterator[None]:
         time.sleep(0.05)
     said = log_of(cluster, node)[len(before) :]
     assert "Traceback" not in said, said
+    assert not re.search(r"Error\b|unpack|codec", said), f"Python's words for it: {said}"
     if logs:
         assert said.strip(), "nothing was logged"
     assert process.memory_info().rss < resident + MEMORY_MARGIN, "memory grew"

@@ -12,6 +12,7 @@ from broker.server.dispatch import PENDING, Outcome
 from broker.server.tasks import TaskPool
 from broker.wire.fields import Message
 from broker.wire.messages import HeartbeatResponse
+from coord.client import ConnectionLossError
 
 
 class Alarm:
@@ -106,5 +107,25 @@ def test_jobs_run_in_order_and_some_at_a_time() -> None:
         assert [len(request.replies) for request in (*requests, urgent)] == [0, 0, 1, 0, 1, 1]
         assert "HEARTBEAT" in requests[1].reasons[0]
         assert "ValueError: no" in requests[1].reasons[0]
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def test_what_is_foreseen_is_said_in_a_sentence() -> None:
+    """Without the kind of error, which says nothing to who reads the log."""
+
+    async def main() -> None:
+        pool = TaskPool(lambda: None)
+
+        async def lost() -> Message:
+            raise ConnectionLossError("/brokers")
+
+        request = FakeRequest()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(pool.run)
+            pool.start(request, lost)  # type: ignore[arg-type]
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert request.reasons == [f"sent HEARTBEAT, which could not be served: {ConnectionLossError('/brokers')}"]
 
     trio.run(main, clock=MockClock(autojump_threshold=0))

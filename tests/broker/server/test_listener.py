@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -173,6 +174,8 @@ def test_a_waiting_handler_runs_in_the_pool(scene: Scene, monkeypatch: pytest.Mo
         frame(1, version=1)[:6] + b"\x00\x63" + frame(1)[8:],
         b"\x00\x00\x00\x0e" + frame(1)[4:18],
         b"\x00\x00\x00\x00",
+        b"\x00\x00\x00\x0c" + frame(1)[4:12] + b"\x00\x02\xff\xfe",
+        b"\x00\x00\x00\x0e" + frame(1)[4:12] + b"\xff\xff\x00\x02\xff\xfe",
     ],
     ids=[
         "negative",
@@ -183,17 +186,20 @@ def test_a_waiting_handler_runs_in_the_pool(scene: Scene, monkeypatch: pytest.Mo
         "unknown version",
         "body cut off",
         "empty",
+        "a client that is no text",
+        "a group that is no text",
     ],
 )
 def test_what_breaks_the_protocol_closes_the_connection(
     scene: Scene, data: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line says who did what."""
+    """One line says who did what, in plain words."""
     scene.receive(data)
     assert scene.transport.closed
     assert scene.requests == []
     assert len(caplog.records) == 1
     assert "client:1" in caplog.text
+    assert not re.search(r"unpack|codec|Error\b", caplog.text)
 
 
 def test_a_frame_at_the_limit_is_taken(scene: Scene) -> None:

@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from coord.kit import buffers, tcp, transport
+from coord.kit.framing import FrameError
 from coord.kit.net import Receiver, Transport
 from coord.kit.tcp import TcpNetwork, open_network
 
@@ -278,28 +279,35 @@ def test_a_closed_connection_that_is_not_read_ends_in_bounded_time(monkeypatch: 
 
 
 def test_a_receiver_that_raises_loses_its_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """One log line without a traceback; the others go on."""
+    """One log line without a traceback, which says whose fault it is; the others go on."""
 
     class Fussy(Echo):
         def received(self, data: memoryview) -> int:
             if b"bad" in bytes(data):
-                raise ValueError("no such thing")
+                raise FrameError(-1, 10)
+            if b"fault" in bytes(data):
+                raise KeyError("no such thing")
             return super().received(data)
 
     async def body(network: TcpNetwork) -> None:
         made = Made(Fussy)
         listening = await network.listen("127.0.0.1", 0, made)
-        good, bad = await stream_to(listening.port), await stream_to(listening.port)
-        await bad.send_all(b"bad\n")
-        assert await bad.receive_some(1) == b""
+        good = await stream_to(listening.port)
+        for line in (b"bad\n", b"fault\n"):
+            bad = await stream_to(listening.port)
+            await bad.send_all(line)
+            assert await bad.receive_some(1) == b""
         await good.send_all(b"good\n")
         assert await read_exactly(good, 5) == b"good\n"
 
     with caplog.at_level(logging.WARNING):
         on_network(body)
-    lines = [record for record in caplog.records if "no such thing" in record.getMessage()]
-    assert len(lines) == 1
-    assert lines[0].exc_info is None
+    lines = [record for record in caplog.records if "connection closed" in record.getMessage()]
+    assert [record.exc_info for record in lines] == [None, None]
+    understood, fault = (record.getMessage().partition(": ")[2] for record in lines)
+    says = "it sent what cannot be understood: a frame of -1 bytes was announced; the limit is 10"
+    assert understood == f"connection closed: {says}"
+    assert fault == "connection closed by a fault on this side: KeyError: 'no such thing'"
 
 
 def test_callbacks_of_a_wakeup_run_before_anything_is_sent() -> None:

@@ -251,6 +251,7 @@ def test_garbage_is_a_closed_connection_and_one_line(data: bytes, caplog: pytest
     else:
         assert len(lines) == 1
         assert not lines[0].exc_info
+        assert "None" not in lines[0].getMessage(), "who has not said who it is has no number"
 
 
 def test_a_caller_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_a_short_read_leaves_the_offset() -> None:
     """After an error the reader stands where the value began."""
     r = Reader(b"\0\0\0\7ab")
     assert r.int() == 7
-    with pytest.raises(JuteError):
+    with pytest.raises(JuteError, match=r"^the data ends early: 8 bytes are wanted at offset 4 of 6$"):
         r.long()
     assert r.offset == 4
 
