@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -98,6 +99,11 @@ class Server:
     def mode(self) -> str:
         return self.words("srvr").get("Mode", "")
 
+    @property
+    def logged_twice(self) -> int:
+        """How many transactions Apache's server had in its log twice, as ours said when it last took over from it."""
+        return int(["0", *re.findall(r"says (\d+) transactions twice", self.log())][-1])
+
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
@@ -190,11 +196,15 @@ class MixedEnsemble:
         return next(server for server in self.servers if server.process is not None and server.mode == "leader")
 
     def assert_digests_agree(self) -> None:
-        """No server, of either kind, has seen a tree digest that differs from the leader's."""
+        """No server, of either kind, has seen a tree digest that differs from the leader's; but where Apache's learner has
+        logged transactions twice (ZOOKEEPER-4394) it applies them twice when it starts, and counts what that changes."""
         for server in self.servers:
             if server.process is not None:
-                count = server.words("mntr").get("zk_digest_mismatches_count", "0")
-                assert float(count) == 0, f"server {server.number} ({server.kind}) counts {count} digest mismatches"
+                words = server.words("mntr")
+                assert "zk_digest_mismatches_count" in words, f"server {server.number} ({server.kind}) says {words}"
+                count = float(words["zk_digest_mismatches_count"])
+                known = server.logged_twice if server.kind == APACHE else 0
+                assert count <= known, f"server {server.number} ({server.kind}) counts {count:.0f} digest mismatches"
 
     def close(self) -> None:
         for server in self.servers:
