@@ -2,7 +2,7 @@
 
 Every file holds its current content and its durable content, every folder its current names and the changes to them
 since its last sync. `crash` makes the disk that a restarted machine would find, while the old one goes on or is cut
-off. Content survives by block of 4 KiB, a torn block by sector of 512 bytes; each change of a name survives or vanishes
+off. `cut_power_in` has the power go in the middle of an operation. Content survives by block of 4 KiB, a torn block by sector of 512 bytes; each change of a name survives or vanishes
 whole, so a rename is never half done. This is harsher than a journalling file system, which keeps some order.
 
 `sync` sleeps on trio's clock and uses no thread, so it runs under `MockClock`.
@@ -21,7 +21,7 @@ import trio
 
 from coord.kit.disk import SyncDone
 
-__all__ = ["SimDisk", "SimFile"]
+__all__ = ["PowerCutError", "SimDisk", "SimFile"]
 
 BLOCK = 4096
 SECTOR = 512
@@ -148,6 +148,10 @@ def _between(random: Random, one: int, other: int) -> int:
     return random.randint(min(one, other), max(one, other))
 
 
+class PowerCutError(OSError):
+    """The power went in the middle of an operation: the caller's machine is no more."""
+
+
 @dataclass
 class Faults:
     """What this disk does wrong; change it at any time."""
@@ -180,6 +184,7 @@ class SimFile:
         fitting = self._disk.room(offset + len(data) - len(inode.data), len(data))
         if fitting:
             inode.write(offset, memoryview(data)[:fitting])
+            self._disk.reached("write", self.path)
         if fitting < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
@@ -197,6 +202,7 @@ class SimFile:
         if self._disk.room(size - len(inode.data), 1) == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
         inode.resize(size)
+        self._disk.reached("truncate", self.path)
 
     async def sync(self) -> None:
         inode = self._open()
@@ -235,6 +241,7 @@ class SimFile:
         if self._failed or self._disk.faults.fail_sync(self.path):
             self._failed = True
             raise OSError(errno.EIO, os.strerror(errno.EIO), self.path)
+        self._disk.reached("sync", self.path)
         inode.settle(size, blocks)
 
     def _open(self) -> _Inode:
@@ -252,6 +259,9 @@ class SimDisk:
         self.faults = faults or Faults()
         self._root = _Folder()
         self.dead = False
+        self.operations = 0
+        """How many there were that a crash may undo, or that kept one from it."""
+        self._last: tuple[int, Callable[[str], None]] | None = None
 
     def crash(self) -> SimDisk:
         """The disk that a restart finds. Handles of this one stay usable until `cut_off`."""
@@ -262,6 +272,24 @@ class SimDisk:
     def cut_off(self) -> None:
         """Every later call on this disk or its files fails: the machine is gone, whatever its tasks still try."""
         self.dead = True
+
+    def cut_power_in(self, operation: int, gone: Callable[[str], None]) -> None:
+        """The power goes in the middle of one of the operations to come (1: the next) that a crash may undo, or that keep
+        one from it. What it was to change has changed until the crash, nothing is durable by it, and it never returns.
+        gone: called with its name, to end the machine at once."""
+        self._last = self.operations + operation, gone
+
+    def keep_power(self) -> None:
+        """The power stays."""
+        self._last = None
+
+    def reached(self, operation: str, path: str) -> None:
+        """The middle of an operation: behind the change that a crash may undo, before that which makes one durable."""
+        self.operations += 1
+        if self._last is not None and self.operations == self._last[0]:
+            self._last[1](f"{operation} {path}")
+            self.cut_off()
+            raise PowerCutError(errno.EIO, "the power has gone", path)
 
     def corrupt(self, path: str, offset: int, xor: int = 0xFF) -> None:
         """Flips bits of one byte, on the platter and in the cache: bit rot."""
@@ -287,6 +315,7 @@ class SimDisk:
         if node is None and create:
             node = _Inode()
             folder.change(None, name, node)
+            self.reached("create", path)
         if node is None:
             raise _error(errno.ENOENT, path)
         if isinstance(node, _Folder):
@@ -316,11 +345,13 @@ class SimDisk:
         target_folder, target_name = self._split(target)
         assert folder is target_folder, "a rename across folders is not simulated"
         folder.change(name, target_name, node)
+        self.reached("rename", target)
 
     def remove(self, path: str) -> None:
         inode = self._file(path)
         folder, name = self._split(path)
         folder.change(name, None, inode)
+        self.reached("remove", path)
 
     def remove_dir(self, path: str) -> None:
         node = self._folder(path)
@@ -328,6 +359,7 @@ class SimDisk:
             raise _error(errno.ENOTEMPTY, path)
         folder, name = self._split(path)
         folder.change(name, None, node)
+        self.reached("remove folder", path)
 
     def make_dirs(self, path: str) -> None:
         self.check()
@@ -337,12 +369,15 @@ class SimDisk:
             if node is None:
                 node = _Folder()
                 folder.change(None, name, node)
+                self.reached("make folder", path)
             if not isinstance(node, _Folder):
                 raise _error(errno.EEXIST, path)
             folder = node
 
     def sync_dir(self, path: str) -> None:
-        self._folder(path).settle()
+        folder = self._folder(path)
+        self.reached("sync folder", path)
+        folder.settle()
 
     def lock(self, path: str) -> Callable[[], None]:
         return lambda: None  # one machine, one node

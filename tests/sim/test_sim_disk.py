@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from coord.kit.disk import replace_file
 from tests.sim.check_disk import check_disk
-from tests.sim.disk import Faults, SimDisk
+from tests.sim.disk import Faults, PowerCutError, SimDisk
 
 
 def disk_with_folder(seed: int = 1, faults: Faults | None = None) -> SimDisk:
@@ -56,6 +57,34 @@ def test_a_rename_is_whole_or_not_at_all() -> None:
         assert after.exists("/d/new") == (after.read("/d/old") == b"old")
         found.add(after.read("/d/old"))
     assert found == {b"old", b"new"}
+
+
+def test_the_power_goes_in_the_middle_of_an_operation() -> None:
+    """What the operation changed may be lost, what it was to make durable too, and nothing comes after it."""
+    operations = ["create /d/new", "write /d/new", "sync /d/new", "rename /d/file", "sync folder /d"]
+    for number, operation in enumerate(operations, 1):
+        found = set()
+        for seed in range(40):
+            disk = disk_with_folder(seed)
+            replace_file(disk, "/d/file", b"old")
+            cut: list[tuple[str, SimDisk]] = []
+            disk.cut_power_in(number + 1, lambda name, disk=disk, cut=cut: cut.append((name, disk.crash())))
+            with pytest.raises(PowerCutError):
+                _replace(disk, b"new")
+            with pytest.raises(OSError, match="gone"):
+                disk.read("/d/file")
+            assert [name for name, _ in cut] == [operation]
+            found.add(cut[0][1].read("/d/file"))
+        assert found == ({b"old"} if number < 4 else {b"old", b"new"})
+
+
+def _replace(disk: SimDisk, content: bytes) -> None:
+    disk.sync_dir("/d")
+    file = disk.open("/d/new", create=True)
+    file.append(content)
+    file.sync_now()
+    disk.rename("/d/new", "/d/file")
+    disk.sync_dir("/d")
 
 
 @given(
