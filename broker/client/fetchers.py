@@ -65,6 +65,8 @@ class Fetchers:
                             await self._deliver(error)
                             return
                         log.info("%s", error)
+                        for topic in self._positions.topics():
+                            self._cluster.forget(topic)  # or the same leaders would be found wanting for ever
                         await trio.sleep(RETRY_PAUSE_S)
                     else:
                         await self._changed.wait()
@@ -79,18 +81,28 @@ class Fetchers:
                 self._positioned(partition, offset)
 
     async def _start_missing(self, nursery: trio.Nursery) -> None:
-        """Gives every partition that nobody fetches to its leader's task."""
+        """Gives every partition that nobody fetches to its leader's task. Raises KafkaError, when all others are being
+        fetched, for one that has no leader."""
         busy = {partition for partitions in self._tasks.values() for partition in partitions}
         missing: dict[int, list[TopicPartition]] = defaultdict(list)
+        leaderless: KafkaError | None = None
         for partition in self._positions.known():
-            if partition not in busy:
+            if partition in busy:
+                continue
+            try:
                 missing[await self._cluster.leader(partition)].append(partition)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                leaderless = error
         for leader, partitions in missing.items():
             if leader in self._tasks:
                 self._tasks[leader].extend(partitions)  # part of its next request
             else:
                 self._tasks[leader] = partitions
                 nursery.start_soon(self._fetch_from, leader)
+        if leaderless is not None:
+            raise leaderless
 
     async def _fetch_from(self, leader: int) -> None:
         partitions = self._tasks[leader]

@@ -92,6 +92,10 @@ class Positions:
         """Replaces all partitions: offsets, EARLIEST or LATEST."""
         self._next = dict(positions)
 
+    def topics(self) -> set[str]:
+        """The topics of all partitions."""
+        return {topic for topic, _ in self._next}
+
     def unknown(self) -> dict[TopicPartition, int]:
         """Partitions whose position is EARLIEST or LATEST still."""
         return {partition: offset for partition, offset in self._next.items() if offset < 0}

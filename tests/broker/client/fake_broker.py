@@ -76,6 +76,8 @@ class FakeBroker:
         self.ranges = {key: versions(key) for key in KEYS}
         self.requests: list[Message] = []
         self.committed: dict[tuple[str, int], int] = {}
+        self.leaders: dict[int, int] = {}
+        """Partitions, of any topic, that another broker leads, or none (-1)."""
         self.rebalance = False
         self.appended = trio.Event()
         self.connections = 0
@@ -146,7 +148,7 @@ class FakeBroker:
             if count is None:
                 rows.append(MetadataResponseTopic(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name))
             else:
-                partitions = [MetadataResponsePartition(0, at, 1, 0, [1], [1]) for at in range(count)]
+                partitions = [MetadataResponsePartition(0, at, self.leaders.get(at, 1), 0, [1], [1]) for at in range(count)]
                 rows.append(MetadataResponseTopic(0, name, bytes([len(name)]) * 16, partitions=partitions))
         return MetadataResponse(
             brokers=[MetadataResponseBroker(1, "127.0.0.1", self.port)], cluster_id="c", controller_id=1, topics=rows

@@ -100,6 +100,24 @@ def test_passing_errors_pass() -> None:
     with_cluster(body)
 
 
+def test_a_partition_without_a_leader_is_read_when_it_has_one_and_holds_up_no_other() -> None:
+    """Its broker was killed, and what the client knew of the leaders then was never asked again: a member of a group read no
+    more, for as long as it lived (seen in the real-input run, with the coordinator on the killed broker)."""
+
+    async def body(broker: FakeBroker, cluster: Cluster) -> None:
+        write(broker, 1)
+        write(broker, 2, partition=1)
+        broker.leaders[0] = -1
+        await cluster.refresh(["t"])
+        async with open_consumer(cluster, SOON) as consumer:
+            consumer.assign({("t", 0): 0, ("t", 1): 0})
+            assert await read(consumer, 1) == [2]
+            del broker.leaders[0]
+            assert await read(consumer, 1) == [1]
+
+    with_cluster(body)
+
+
 def test_an_offset_that_is_gone_starts_over() -> None:
     """Where the consumer is told to begin."""
 
