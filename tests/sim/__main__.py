@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     known = core_world.KINDS if options.world == "core" else trio_world.KINDS
     if unknown := [kind for kind in _faults(options) if kind not in known]:
-        parser.error(f"--faults: the {options.world} world knows no {', '.join(map(repr, unknown))}; it knows {', '.join(known)}")
+        parser.exit(2, f"--faults: the {options.world} world knows no {', '.join(map(repr, unknown))}; it knows {', '.join(known)}\n")
     count = SEEDS_MAX if options.minutes else options.count
     task = Task(options.world, options.seed, count, _shape(options), _words(options))
     end = time.monotonic() + options.minutes * 60 if options.minutes else inf

@@ -37,6 +37,7 @@ from coord.zab.membership import Membership, configurations
 from coord.zab.peer import Peer
 from coord.zab.quorums import Ensemble
 from coord.zab.reconfigure import reconfigure
+from tests.sim.core_steps import is_step
 
 if TYPE_CHECKING:
     from tests.sim.core_world import World
@@ -174,12 +175,13 @@ class Server:
         self._busy = True
         now = self.world.now
         deadline = now
-        while self._inbox or deadline <= now:
+        while (self._inbox or deadline <= now) and self.alive:
             batch, self._inbox = self._inbox, []
             self._carry_out(self.peer.handle(batch, now))
             deadline = self.peer.deadline()
         self._busy = False
-        self._set_alarm(deadline)
+        if self.alive:
+            self._set_alarm(deadline)
 
     def post(self, event: Event) -> None:
         """Gives the core an event, together with what else comes until the process wakes up."""
@@ -229,11 +231,24 @@ class Server:
         messages, taken = parse(data)
         if taken < len(data):
             self._unread[link] = data[taken:]
+        steps = self.world.steps
+        struck = False
+        for message in messages:
+            if type(message) is Packet and steps.arrived(self, link, message):
+                struck = True
+        if struck and self.world.random.random() < 0.5:
+            steps.strike(self, link, "before a step is handled")
+            struck = False
+            if not self.alive or not self.world.network.is_open(self, link):
+                return
         self.post(Received(link, messages))
         last = messages[-1] if messages else None
         if isinstance(last, Packet) and last.type == PacketType.SNAP:
             assert taken == len(data), "packets behind SNAP came before its body"
             self.tell()  # whether a body is expected has to be known
+        if struck and self.alive:
+            self.tell()
+            steps.strike(self, link, "after a step is handled")
 
     def body_arrived(self, link: int, snapshot: Snapshot) -> None:
         """The body of a SNAP, read whole."""
@@ -252,6 +267,7 @@ class Server:
 
     def write(self, name: bytes) -> None:
         """A client's write at this server."""
+        self.world.checkers.asked(name)
         self.waiting.add(name)
         if self.role is Role.LEADING:
             self._propose([name])
@@ -279,14 +295,21 @@ class Server:
         try:
             ensemble = reconfigure(request, self.membership, leading.synced_sids(), zxid, voters_min=1)
         except CoordError as error:
-            self.tell(Proposed([(zxid, b"%x %s" % (zxid, type(error).__name__.encode()))]))
-            return
-        self.world.trace(f"{self.sid} proposes {ensemble.text().splitlines()}")
-        body = SetDataTxn("/zookeeper/config", ensemble.text().encode(), -1)
-        self.tell(Proposed([(zxid, encode_txn(TxnHeader(0, 0, zxid, 0, OpCode.RECONFIG), body, None))]))
+            body = b"%x %s" % (zxid, type(error).__name__.encode())
+        else:
+            self.world.trace(f"{self.sid} proposes {ensemble.text().splitlines()}")
+            data = SetDataTxn("/zookeeper/config", ensemble.text().encode(), -1)
+            body = encode_txn(TxnHeader(0, 0, zxid, 0, OpCode.RECONFIG), data, None)
+        self.world.checkers.asked(body)
+        self._broadcast([(zxid, body)])
 
     def _propose(self, names: list[bytes]) -> None:
-        self.tell(Proposed([(self.peer.next_zxid(), name) for name in names]))
+        self._broadcast([(self.peer.next_zxid(), name) for name in names])
+
+    def _broadcast(self, batch: list[Transaction]) -> None:
+        for entry in batch:
+            self.world.checkers.broadcast(self, entry)
+        self.tell(Proposed(batch))
 
     # the driver's duties
 
@@ -329,12 +352,9 @@ class Server:
         for link, zxid in out.pongs:
             world.network.send(self, link, encode_packet(PacketType.PING, zxid, encode_sessions([(self.sid, 1)])))
         for link, item in out.send:
-            if item is BODY:
-                world.network.send_body(self, link, self._cuts.pop(link))
-                self._inbox.append(Streamed(link))
-            else:
-                world.checkers.sent(self, item)
-                world.network.send(self, link, item)
+            self._send(link, item)
+            if not self.alive:
+                return
         for sid, note in out.notify:
             world.network.notify(self.sid, sid, note)
         for link, _reason in out.close:
@@ -352,6 +372,24 @@ class Server:
         if out.connect is not None:
             self.connecting = out.connect
             world.network.connect(self, out.connect)
+
+    def _send(self, link: int, item: bytes | None) -> None:
+        """Bytes, or the body of a SNAP. At a step the server may die, before or behind it."""
+        world = self.world
+        if item is BODY:
+            if cut := self._cuts.pop(link, None):  # none: the link is gone since
+                world.network.send_body(self, link, cut)
+                self._inbox.append(Streamed(link))
+            return
+        struck = is_step(item) and world.steps.strikes()
+        if struck and world.random.random() < 0.5:
+            world.steps.strike(self, link, "before a step is sent")
+            struck = False
+        if self.alive:
+            world.checkers.sent(self, link, item)
+            world.network.send(self, link, item)
+        if struck:
+            world.steps.strike(self, link, "after a step is sent")
 
     def _become(self, role: Role, epoch: int) -> None:
         self.world.trace(f"{self.sid} became {role.name} in epoch {epoch}: {self.peer.reason}")

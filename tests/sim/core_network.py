@@ -51,6 +51,8 @@ class Network:
         """(source, target) of directions that are cut."""
         self._outgoing: dict[tuple[Server, int], Pipe] = {}
         """By (server, link at that server)."""
+        self.sid_at: dict[int, int] = {}
+        """By link: the server at its other end, also when it is closed."""
         self._links = 0
         self._votes: dict[tuple[int, int], Notification] = {}
         """The last vote ever sent from one to the other: sent again when they meet anew."""
@@ -77,12 +79,18 @@ class Network:
         there.peer, back.peer = back, there
         self._outgoing[server, back.link] = there
         self._outgoing[target, there.link] = back
+        self.sid_at[there.link], self.sid_at[back.link] = server.sid, leader
         target.reach(there.link, lambda: target.post(LinkOpened(there.link)))
         server.tell(Connected(back.link))
 
     def is_open(self, server: Server, link: int) -> bool:
         """Whether the server has not closed the link."""
         return (server, link) in self._outgoing
+
+    def other_end(self, server: Server, link: int) -> Server | None:
+        """The server at the other end of a link that is not closed here."""
+        pipe = self._outgoing.get((server, link))
+        return None if pipe is None else pipe.target
 
     def send(self, server: Server, link: int, data: bytes) -> None:
         """Queues bytes, now and then in two pieces."""
@@ -117,12 +125,19 @@ class Network:
         for (server, link), pipe in list(self._outgoing.items()):
             if (server, link) in self._outgoing and self.world.random.random() < share:
                 self.world.trace(f"the connection of {server.sid} and {pipe.target.sid} is reset")
-                for end in (pipe, pipe.peer):
-                    self._outgoing.pop((end.source, end.peer.link), None)
-                    end.items.clear()
-                    end.closed = True
-                server.reach(link, partial(server.link_closed, link, "reset"))
-                pipe.target.reach(pipe.link, partial(pipe.target.link_closed, pipe.link, "reset"))
+                self.tear(server, link)
+
+    def tear(self, server: Server, link: int) -> None:
+        """One connection is reset; what was under way is lost, and both ends hear of it."""
+        pipe = self._outgoing.get((server, link))
+        if pipe is None:
+            return
+        for end in (pipe, pipe.peer):
+            self._outgoing.pop((end.source, end.peer.link), None)
+            end.items.clear()
+            end.closed = True
+        server.reach(link, partial(server.link_closed, link, "reset"))
+        pipe.target.reach(pipe.link, partial(pipe.target.link_closed, pipe.link, "reset"))
 
     def _push(self, server: Server, link: int, item: object) -> None:
         pipe = self._outgoing.get((server, link))
@@ -151,8 +166,10 @@ class Network:
             pipe.target.reach(pipe.link, lambda: take(pipe.link, item))  # type: ignore[arg-type]
         else:
             take(pipe.link, item)  # type: ignore[arg-type]
+        if pipe.closed:
+            return  # what it brought made its target close it, or one of both fail
         pipe.items.popleft()
-        if pipe.items and not pipe.closed:
+        if pipe.items:
             delay = min(self.world.options.delay(self.world.random) / 4, SPACING_MAX)
             self.world.after(delay, lambda: self._flow(pipe))
 

@@ -20,15 +20,24 @@ from coord.zab.timing import Timing
 from tests.sim.checkers.zab import Checkers
 from tests.sim.core_machine import Disk, Server
 from tests.sim.core_network import Network
+from tests.sim.core_steps import Steps
 
 __all__ = ["KINDS", "NotConverged", "Options", "World", "simulate"]
 
 TRACE_MAX = 300
-KINDS = ("crash", "cut", "reset", "slow disk", "pause")
+KINDS = ("crash", "cut", "reset", "slow disk", "pause", "step")
 """The faults that may strike."""
-SHARES = (0.8, 0.8, 0.3, 0.3, 0.4)
+SHARES = (0.8, 0.8, 0.3, 0.3, 0.4, 0.6)
 """In which share of the worlds each does."""
-VERBS = {"crash": ("crash", "start", "start"), "cut": ("cut", "repair"), "reset": ("reset",), "slow disk": (), "pause": ("pause", "pause")}
+VERBS = {
+    "crash": ("crash", "start", "start"), "cut": ("cut", "repair"), "reset": ("reset",), "slow disk": (),
+    "pause": ("pause", "pause"), "step": (),
+}  # fmt: skip
+"""What each does, drawn from again and again; slow disks and steps have times of their own."""
+
+
+SETTLED_SECONDS = 0.1
+"""After a new configuration: who has to leave his leader because of it has done so."""
 
 
 class NotConverged(AssertionError):
@@ -49,9 +58,13 @@ class Options:
     """What comes within one wait of up to this long is handled together, as by a process that was busy meanwhile."""
     slow_disk: float = 0.02
     """The share of syncs that take fifty times as long, where disks are slow at all."""
+    step_share: float = 0.05
+    """The share of steps of learners on their way at which something fails, where that fault strikes at all."""
     fault_every: float = 0.7
     faults: tuple[str, ...] = ("crash", "cut")
     write_every: float = 0.02
+    hush_every: float = 0.0
+    """Seconds between silences of all clients, each longer than syncLimit; some begin as a server joins. 0: there are none."""
     recent_max: int = 500
     reconfigure_every: float = 0.0
     """Seconds between wishes for another ensemble; 0: it stays as it is."""
@@ -73,7 +86,10 @@ class Options:
             recent_max=random.choice((1, 5, 500)),
             reconfigure_every=(every := random.choice((0.0, 0.0, 0.3, 1.5))),
             spare=random.choice((1, 2)) if every else 0,
-            wake_max=random.choice((0.0, 0.0005, 0.003)),
+            wake_max=random.choice((0.0, 0.001, 0.01)),
+            slow_disk=random.choice((0.02, 0.1)),
+            step_share=random.choice((0.02, 0.06, 0.15)),
+            hush_every=random.choice((0.0, 2.0, 5.0)),
         )
 
     def delay(self, random: Random) -> float:
@@ -88,6 +104,15 @@ class Options:
     def save_delay(self, random: Random) -> float:
         """One snapshot to disk."""
         return random.uniform(0.0001, self.disk_max * 20)
+
+    def silence(self, random: Random) -> float:
+        """How long clients ask for nothing: whatever waits for another write would be overdue."""
+        return self.timing.sync_timeout * random.uniform(1.1, 2.0) + self.timing.tick
+
+    def prompt(self) -> bool:
+        """Whether every ACK comes well within syncLimit, on these links and with these disks: there and back, behind a sync
+        that has just begun."""
+        return 1.5 * (2 * self.latency_max + 2 * self.disk_max + 3 * self.wake_max) < self.timing.sync_timeout
 
     def patience(self) -> float:
         """How long a repaired ensemble may take: the longest wait that may just have begun, twice, and elections."""
@@ -114,6 +139,7 @@ class World:
         self.disks = {sid: Disk(Ensemble({**members, sid: everybody[sid]})) for sid in everybody}
         self.servers: dict[int, Server] = {}
         self.network = Network(self)
+        self.steps = Steps(self)
         self.checkers = Checkers(self)
         self.acknowledged: dict[int, int] = {}
         """Epoch to the last zxid acknowledged to a client in it."""
@@ -130,6 +156,10 @@ class World:
         self._writes = 0
         self.lull_until = 0.0
         """Before this clients only sync."""
+        self.hush_until = 0.0
+        """Before this clients ask for nothing."""
+        self.steady = False
+        """Nothing fails, and all serve: nobody may look for a leader any more."""
 
     # the queue
 
@@ -175,7 +205,11 @@ class World:
         self.network.server_came(sid)
 
     def crash(self, sid: int) -> None:
-        """Kills a server."""
+        """A fault: kills a server."""
+        self.kill(sid)
+
+    def kill(self, sid: int) -> None:
+        """Ends a server's process at once; the others hear of it, or not."""
         server = self.servers.pop(sid)
         silently = self.random.random() < 0.3
         self.trace(f"{sid} crashes{' silently' if silently else ''}")
@@ -264,8 +298,26 @@ class World:
     def _client(self) -> None:
         if self.calm:
             return
-        self.write()
+        if self.now >= self.hush_until:
+            self.write()
         self.after(self.random.expovariate(1 / self.options.write_every), self._client)
+
+    def _hush(self) -> None:
+        if self.quiet or not self.options.hush_every:
+            return
+        self.hush()
+        self.after(self.random.expovariate(1 / self.options.hush_every), self._hush)
+
+    def hush(self) -> None:
+        """All clients fall silent."""
+        seconds = self.options.silence(self.random)
+        self.trace(f"silence for {seconds:.2f} s")
+        self.hush_until = self.now + seconds
+
+    def joined(self) -> None:
+        """A learner has what its leader had: now and then that is the end of all writes for a while."""
+        if self.options.hush_every and not self.quiet and self.random.random() < 0.05:
+            self.hush()
 
     def write(self) -> None:
         """A few writes or a sync at a server that serves, and now and then a snapshot of it."""
@@ -279,6 +331,8 @@ class World:
         if self.random.random() < 0.02:
             server.checkpoint()
         for _ in range(self.random.choice((1, 1, 3))):
+            if not server.alive:
+                break
             self._writes += 1
             server.write(b"w%d" % self._writes)
 
@@ -316,9 +370,10 @@ class World:
         self.after(self.options.write_every, self._client)
         self.after(self.options.fault_every, self._fault)
         self.after(self.options.reconfigure_every, self._reconfigure)
+        self.after(self.options.hush_every, self._hush)
         self.run_until(self.options.seconds)
         self.quiet = True
-        self.lull_until = 0.0
+        self.lull_until = self.hush_until = 0.0
         self.options = replace(self.options, faults=())
         self.repair()
         for server in list(self.servers.values()):
@@ -326,17 +381,54 @@ class World:
         for sid in sorted(self.disks.keys() - self.servers.keys()):
             self.start(sid)
         self.run_until(self.now + 50 * self.options.disk_max)  # syncs that were slow may still be
-        repaired = self.now
-        if not self.run_until(self.now + self.options.patience(), self.serves):
-            raise NotConverged(f"no agreement {self.options.patience()} s after the repair: {self.roles()}")
-        self.trace(f"agreed {self.now - repaired:.2f} s after the repair")
-        self.run_until(self.now + 0.5)
+        self._converge()
+        if self.options.prompt():
+            self._rest()
+            self._bounce()
+        self.steady = False
+        self.hush_until = 0.0
         acknowledged = len(self.acknowledged_writes)
         self.run_until(self.now + 0.5 + 20 * self.options.write_every)
         self.calm = True
         if not self.run_until(self.now + 10.0, self.agrees) or len(self.acknowledged_writes) == acknowledged:
             raise NotConverged(f"new writes do not reach everybody: {self.roles()}")
         self.checkers.finished()
+
+    def _converge(self) -> None:
+        """All serve; and stay for a moment, in which clients are silent, for a new configuration that has just come into force
+        may want another leader or other roles."""
+        began, patience = self.now, self.options.patience()
+        while True:
+            self.hush_until = 0.0
+            if not self.run_until(began + patience, self.serves) or self.now > began + patience:
+                raise NotConverged(f"no agreement {patience} s after the repair: {self.roles()}")
+            self.hush_until = inf
+            standing = self.standing()
+            self.run_until(self.now + SETTLED_SECONDS)
+            if standing is not None and self.standing() == standing:
+                break
+        self.trace(f"agreed {self.now - began:.2f} s after the repair")
+
+    def _rest(self) -> None:
+        """Silence, as soon as all serve."""
+        self.steady = True
+        self.run_until(self.now + self.options.silence(self.random))
+
+    def _bounce(self) -> None:
+        """One server goes while clients write, comes back, and as soon as it serves they are silent: the others notice
+        nothing, and it stays."""
+        leader = next(server for server in self.servers.values() if server.role is Role.LEADING)
+        learners = sorted(self.servers.keys() - {leader.sid})
+        needless = [sid for sid in learners if leader.membership.is_quorum([*(self.servers.keys() - {sid})])]
+        if not needless:
+            return
+        sid = self.random.choice(needless)
+        self.kill(sid)
+        self.hush_until = 0.0
+        self.run_until(self.now + 10 * self.options.write_every)
+        self.start(sid)
+        self._converge()
+        self._rest()
 
     def serves(self) -> bool:
         """All servers serve under one leader."""
@@ -345,6 +437,15 @@ class World:
         roles = [server.role for server in self.servers.values()]
         epochs = {server.epoch for server in self.servers.values()}
         return Role.LOOKING not in roles and len(epochs) == 1
+
+    def standing(self) -> tuple[int, int] | None:
+        """The epoch in which all serve, and the configuration; None while another one is on its way, or leaders leave."""
+        servers = self.servers.values()
+        known = {(server.epoch, server.membership.committed.version) for server in servers}
+        leaving = any(server.peer.leading is not None and server.peer.leading.leaving for server in servers)
+        if len(known) > 1 or leaving or any(server.membership.in_flight for server in servers) or not self.serves():
+            return None
+        return known.pop()
 
     def agrees(self) -> bool:
         """All servers serve and have applied the same."""

@@ -55,7 +55,7 @@ def test_a_seed_repeats_its_world() -> None:
 def test_worlds_reach_every_way_of_synchronisation() -> None:
     """DIFF, TRUNC and SNAP all happen in the worlds that the tests run, or they would prove little."""
     ways = set()
-    for seed in (1, 2, 15, 24):
+    for seed in (1, 2, 5, 9):
         ways |= set(simulate(seed).ways)
 
     assert ways == {"DIFF", "TRUNC", "SNAP"}
@@ -79,7 +79,7 @@ def test_the_checkers_see_a_leader_that_needs_nobody(monkeypatch: pytest.MonkeyP
     """A commit without a quorum is caught at once."""
     monkeypatch.setattr("coord.zab.quorums.Ensemble.agreed", lambda self, positions: max(positions.values()))
 
-    with pytest.raises(Violation, match="PrefixConsistency"):
+    with pytest.raises(Violation, match="DurableOnQuorum"):
         World(0, Options()).run()
 
 
@@ -108,5 +108,5 @@ def test_a_failure_is_told_with_its_command(capsys: pytest.CaptureFixture[str], 
 
     assert main(["--seed", "40", "--count", "50", "--nodes", "5", "--faults", "crash,cut"]) == 129
     error = capsys.readouterr().err
-    assert "PrefixConsistency" in error
+    assert "DurableOnQuorum" in error
     assert re.search(r"repeat it: python -m tests.sim --world core --seed 4\d --nodes 5 --faults 'crash,cut'\n$", error)

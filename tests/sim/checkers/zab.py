@@ -1,7 +1,5 @@
-"""What must hold of replication, whatever fails. Each property is one class, named as in the ZAB papers where they name it.
-
-A checker is told what servers do and raises `Violation` at the first thing that must not be.
-"""
+"""What must hold of replication, whatever fails. Each property is one class, by the name that the ZAB paper gives it, where it
+does. Those of epochs are in `epochs`."""
 
 from __future__ import annotations
 
@@ -9,10 +7,17 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coord.wire.quorum import Acks, Packet, PacketType, parse
-from coord.wire.zxid import counter_of, epoch_of
+from coord.wire.zxid import counter_of, epoch_of, first_of
 from coord.zab.application import Role, Transaction
 from coord.zab.membership import configurations
+from tests.sim.checkers.checker import HEARD, Checker, Violation
+from tests.sim.checkers.epochs import (
+    EpochBeyondPromises,
+    LeaderNotBehind,
+    PromisesAreDurable,
+    PromisesCountOnce,
+    SingleLeaderPerEpoch,
+)
 
 if TYPE_CHECKING:
     from tests.sim.core_machine import Server
@@ -21,145 +26,167 @@ if TYPE_CHECKING:
 __all__ = ["Checker", "Checkers", "Violation"]
 
 
-class Violation(AssertionError):
-    """A property does not hold."""
-
-
-class Checker:
-    """Hears everything; overrides what matters to it."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def require(self, holds: bool, message: str) -> None:
-        """Raises unless it holds."""
-        if not holds:
-            raise Violation(f"{type(self).__name__}: {message}")
-
-    def became(self, server: Server, role: Role, epoch: int) -> None:
-        """A server serves in a role, or serves no more."""
-
-    def delivered(self, server: Server, entry: Transaction) -> None:
-        """A server applied a transaction."""
-
-    def sent(self, server: Server, data: bytes) -> None:
-        """A server sends packets on a link."""
-
-    def voted(self, source: int, target: int) -> None:
-        """A server sends a vote to another."""
-
-    def synced(self, server: Server, zxid: int) -> None:
-        """A sync ended that was asked when `zxid` was the last acknowledged, in whatever epoch."""
-
-    def finished(self) -> None:
-        """The run is over, all servers are up and agree."""
-
-
-class SingleLeaderPerEpoch(Checker):
-    """An epoch belongs to one server."""
+class Integrity(Checker):
+    """What is delivered was broadcast, under this zxid, once, by the primary of its epoch; and what is broadcast was asked
+    for by a client, once."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.leaders: dict[int, int] = {}
+        self.wanted: set[bytes] = set()
+        """What clients asked for and nobody has broadcast."""
+        self.bodies: dict[int, bytes] = {}
+        """By zxid: what was broadcast."""
+        self.primaries: dict[int, int] = {}
+
+    def asked(self, body: bytes) -> None:
+        self.wanted.add(body)
 
     def became(self, server: Server, role: Role, epoch: int) -> None:
         if role is Role.LEADING:
-            owner = self.leaders.setdefault(epoch, server.sid)
-            self.require(owner == server.sid, f"epoch {epoch} is led by {owner} and by {server.sid}")
+            self.primaries.setdefault(epoch, server.sid)
 
-
-class TotalOrder(Checker):
-    """A server applies in zxid order, and what follows within an epoch follows without a gap."""
+    def broadcast(self, server: Server, entry: Transaction) -> None:
+        zxid, body = entry
+        primary = self.primaries.get(epoch_of(zxid))
+        self.require(primary == server.sid, f"server {server.sid} broadcasts {zxid:#x}, and its epoch's primary is {primary}")
+        self.require(zxid not in self.bodies, f"{zxid:#x} is broadcast a second time, by server {server.sid}")
+        self.require(body in self.wanted, f"server {server.sid} broadcasts {zxid:#x}, {body!r}, which nobody asked for (again)")
+        self.wanted.discard(body)
+        self.bodies[zxid] = body
 
     def delivered(self, server: Server, entry: Transaction) -> None:
-        if len(server.applied) < 2:
-            return
-        before = server.applied[-2][0]
-        same = epoch_of(before) == epoch_of(entry[0])
-        follows = entry[0] == before + 1 if same else entry[0] > before and counter_of(entry[0]) == 1
-        self.require(follows, f"server {server.sid} applied {entry[0]:#x} after {before:#x}")
+        if self.bodies.get(entry[0]) != entry[1]:
+            self._invented(server, entry)
+
+    def entered(self, server: Server, entry: Transaction, before: int) -> None:
+        if self.bodies.get(entry[0]) != entry[1]:
+            self._invented(server, entry)
+
+    def _invented(self, server: Server, entry: Transaction) -> None:
+        zxid, body = entry
+        self.require(False, f"server {server.sid} applied {zxid:#x}, {body!r}; broadcast was {self.bodies.get(zxid)!r}")
 
 
-class PrefixConsistency(Checker):
-    """What serving servers have applied are beginnings of one history; and no transaction enters that history that is not
-    durable on a quorum."""
+class _Order(Checker):
+    """What must hold of any two transactions that follow one another: at a server, and in the history that all share."""
+
+    def follows(self, before: int, zxid: int) -> bool:
+        """Whether the second may follow the first."""
+        raise NotImplementedError
+
+    def delivered(self, server: Server, entry: Transaction) -> None:
+        applied = server.applied
+        before = applied[-2][0] if len(applied) > 1 else 0
+        if not self.follows(before, entry[0]):
+            self.require(False, f"server {server.sid} applied {entry[0]:#x} after {before:#x}")
+
+    def entered(self, server: Server, entry: Transaction, before: int) -> None:
+        if not self.follows(before, entry[0]):
+            self.require(False, f"server {server.sid} has {entry[0]:#x} after {before:#x}")
+
+
+class TotalOrder(_Order):
+    """Whoever delivers two transactions delivers them in the same order: that of their zxids."""
+
+    def follows(self, before: int, zxid: int) -> bool:
+        return zxid > before
+
+
+class LocalPrimaryOrder(_Order):
+    """What a primary broadcast is delivered in the order in which it did: from its first on, without a gap."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.last: dict[int, int] = {}
+        """By epoch: the last zxid broadcast."""
+
+    def broadcast(self, server: Server, entry: Transaction) -> None:
+        epoch = epoch_of(entry[0])
+        last = self.last.get(epoch, first_of(epoch))
+        self.require(entry[0] == last + 1, f"server {server.sid} broadcasts {entry[0]:#x} after {last:#x}")
+        self.last[epoch] = entry[0]
+
+    def follows(self, before: int, zxid: int) -> bool:
+        return zxid == before + 1 if before >> 32 == zxid >> 32 else counter_of(zxid) == 1
+
+
+class GlobalPrimaryOrder(_Order):
+    """What an earlier primary broadcast is delivered before whatever a later one did."""
+
+    def follows(self, before: int, zxid: int) -> bool:
+        return zxid >> 32 >= before >> 32
+
+
+class PrefixAgreement(Checker):
+    """Of two servers one has delivered everything that the other has: what serving servers have applied are beginnings of one
+    history. `entered` is told of each transaction by which that grows."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.history: list[Transaction] = []
-        self.in_force = world.ensemble
-        """The configuration of the server that made the history longer last."""
-        self.newest = 0
-        """The newest epoch that was established."""
 
     def became(self, server: Server, role: Role, epoch: int) -> None:
         if role is Role.LOOKING:
             return
         common = min(len(self.history), len(server.applied))
-        for ours, theirs in zip(self.history[:common], server.applied[:common], strict=True):
-            self.require(ours == theirs, f"server {server.sid} has {theirs[0]:#x}, the others {ours[0]:#x}")
+        if self.history[:common] != server.applied[:common]:
+            for ours, theirs in zip(self.history, server.applied, strict=False):
+                self.require(ours == theirs, f"server {server.sid} has {theirs[0]:#x}, the others {ours[0]:#x}")
         for entry in server.applied[common:]:
             self._extend(server, entry)
-        # the last ACK of NEWLEADER may come late: such a leader has no quorum any more, and commits nothing
-        if role is Role.LEADING and epoch > self.newest:
-            self.newest = epoch
-            short = f"server {server.sid} leads epoch {epoch} with {len(server.applied)} of {len(self.history)}"
-            self.require(len(server.applied) == len(self.history), short)
 
     def delivered(self, server: Server, entry: Transaction) -> None:
         if server.role is Role.LOOKING:
             return
         index = len(server.applied) - 1
-        if index < len(self.history):
-            ours = self.history[index]
-            self.require(ours == entry, f"server {server.sid} applied {entry[0]:#x}, the others {ours[0]:#x}")
-        else:
+        if index == len(self.history):
             self._extend(server, entry)
+        elif (ours := self.history[index]) != entry:
+            self.require(False, f"server {server.sid} applied {entry[0]:#x}, the others {ours[0]:#x}")
 
     def _extend(self, server: Server, entry: Transaction) -> None:
-        holders = [sid for sid, disk in self.world.disks.items() if disk.holds(entry)]
-        before, self.in_force = self.in_force, server.membership.committed
-        needed = [self.in_force, before] if configurations([entry]) else [self.in_force]
-        for ensemble in needed:
-            voters = sorted(ensemble.voters)
-            self.require(
-                ensemble.is_quorum(holders),
-                f"server {server.sid} applied {entry[0]:#x}, durable only on {holders} of {voters}",
-            )
+        self.world.checkers.entered(server, entry, self.history[-1][0] if self.history else 0)
         self.history.append(entry)
 
 
-NO_PROMISES = frozenset(
-    map(int, (PacketType.REQUEST, PacketType.PROPOSAL, PacketType.COMMIT, PacketType.PING, PacketType.INFORM))
-)
-"""Packets that promise nothing, nor do those that follow them in one piece."""
+class PrimaryIntegrity(Checker):
+    """A primary has delivered all that earlier ones did before it broadcasts anything itself."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.count = 0
+        """How many transactions the history has."""
+        self.newest = 0
+        """The newest epoch that was established."""
+
+    def entered(self, server: Server, entry: Transaction, before: int) -> None:
+        self.count += 1
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        # the last ACK of NEWLEADER may come late: such a leader has no quorum any more, and commits nothing
+        if role is Role.LEADING and epoch > self.newest:
+            self.newest = epoch
+            applied = len(server.applied)
+            self.require(applied == self.count, f"server {server.sid} leads epoch {epoch} with {applied} of {self.count}")
 
 
-class PromisesAreDurable(Checker):
-    """What a packet promises is on disk when it leaves."""
+class DurableOnQuorum(Checker):
+    """No transaction is delivered by a serving server that is not durable on a quorum of the configuration in force; a new
+    configuration, of both."""
 
-    def sent(self, server: Server, data: bytes) -> None:
-        if data[3] in NO_PROMISES:
-            return
-        for message in parse(data)[0]:
-            if isinstance(message, Acks):
-                end = server.disk.end()
-                self.require(message.last <= end, f"server {server.sid} ACKs {message.last:#x}, durable is {end:#x}")
-            elif isinstance(message, Packet):
-                self._packet(server, message)
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.in_force = world.ensemble
+        """The configuration of the server that made the history longer last."""
 
-    def _packet(self, server: Server, packet: Packet) -> None:
-        epoch = epoch_of(packet.zxid)
-        if packet.type in (PacketType.DIFF, PacketType.TRUNC, PacketType.SNAP):
-            self.world.ways[PacketType(packet.type).name] += 1
-        if packet.type == PacketType.LEADERINFO:
-            self.require(server.disk.accepted >= epoch, f"server {server.sid} announces epoch {epoch}, not durable")
-        elif packet.type == PacketType.ACKEPOCH:
-            promised = server.peer.ledger.accepted_epoch
-            self.require(server.disk.accepted == promised, f"server {server.sid} promises {promised}, not durable")
-        elif packet.type == PacketType.ACK:
-            # a later one: it found that leader gone in the same wake-up, and leads the only voter's epoch, itself
-            self.require(server.disk.current >= epoch, f"server {server.sid} ACKs epoch {epoch}, not durable")
+    def entered(self, server: Server, entry: Transaction, before: int) -> None:
+        holders = [sid for sid, disk in self.world.disks.items() if disk.holds(entry)]
+        earlier, self.in_force = self.in_force, server.membership.committed
+        needed = [self.in_force, earlier] if configurations([entry]) else [self.in_force]
+        for ensemble in needed:
+            if not ensemble.is_quorum(holders):
+                voters = sorted(ensemble.voters)
+                self.require(False, f"server {server.sid} applied {entry[0]:#x}, durable only on {holders} of {voters}")
 
 
 class SyncSeesAcknowledged(Checker):
@@ -192,6 +219,15 @@ class VotesDieDown(Checker):
             self.require(False, f"server {source} sent server {target} more than {self.LIMIT} votes in a second")
 
 
+class NobodyLooksAgain(Checker):
+    """Where nothing fails, everybody who serves goes on: no leader closes a learner that does its part, no learner leaves a
+    leader that does, however little clients ask for."""
+
+    def became(self, server: Server, role: Role, epoch: int) -> None:
+        if self.world.steady and role is Role.LOOKING:
+            self.require(False, f"server {server.sid} serves no more, though nothing failed: {server.peer.reason}")
+
+
 class AcknowledgedSurvive(Checker):
     """Every acknowledged write is in the final history, once."""
 
@@ -217,16 +253,13 @@ class Checkers(Checker):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         kinds = (
-            SingleLeaderPerEpoch, TotalOrder, PrefixConsistency, PromisesAreDurable, SyncSeesAcknowledged, VotesDieDown,
-            AcknowledgedSurvive, ConfigurationsAgree,
+            SingleLeaderPerEpoch, EpochBeyondPromises, PromisesCountOnce, LeaderNotBehind,
+            Integrity, TotalOrder, LocalPrimaryOrder, GlobalPrimaryOrder, PrefixAgreement, PrimaryIntegrity, DurableOnQuorum,
+            PromisesAreDurable, SyncSeesAcknowledged, VotesDieDown, NobodyLooksAgain, AcknowledgedSurvive, ConfigurationsAgree,
         )  # fmt: skip
         self.all: list[Checker] = [kind(world) for kind in kinds]
-        self.became = _all_of(self.all, "became")  # type: ignore[method-assign]
-        self.delivered = _all_of(self.all, "delivered")  # type: ignore[method-assign]
-        self.sent = _all_of(self.all, "sent")  # type: ignore[method-assign]
-        self.voted = _all_of(self.all, "voted")  # type: ignore[method-assign]
-        self.synced = _all_of(self.all, "synced")  # type: ignore[method-assign]
-        self.finished = _all_of(self.all, "finished")  # type: ignore[method-assign]
+        for name in HEARD:
+            setattr(self, name, _all_of(self.all, name))
 
 
 def _all_of(checkers: list[Checker], name: str) -> Callable[..., None]:
