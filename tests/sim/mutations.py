@@ -38,6 +38,7 @@ class Mutation:
 
 
 CORE = "--world core --count 300"
+STEPS = "--world core --count 300 --nodes 3 --faults step"
 MUTATIONS = (
     Mutation(
         "ACK before sync",
@@ -75,13 +76,57 @@ MUTATIONS = (
         "coord/zab/peer.py",
         "        if out.rewind is not None or out.save:\n            return",
         "        if out.rewind is None and out.save:\n            return",
-        CORE,
+        "--world core --count 300 --faults slow_disk,cut,step",
     ),
     Mutation(
         "currentEpoch before transactions",
         "coord/zab/learner.py",
         "if self.saving or ledger.synced < self._newleader_needs:",
         "if self.saving:",
+        CORE,
+    ),
+    Mutation(
+        "transactions invented",
+        "coord/zab/broadcast.py",
+        "        self._ledger.append(batch, out)\n",
+        "        batch = [(zxid, data if zxid % 7 else b'invented %d' % zxid) for zxid, data in batch]\n"
+        "        self._ledger.append(batch, out)\n",
+        CORE,
+    ),
+    Mutation(
+        "promised epochs ignored",
+        "coord/zab/leader.py",
+        "        self.ledger.highest_promise = max(self.ledger.highest_promise, accepted)\n",
+        "        accepted = 0\n",
+        CORE,
+    ),
+    Mutation(
+        "promise counted twice",
+        "coord/zab/learner.py",
+        "        current = -1\n        if epoch > ledger.accepted_epoch:\n            current = ledger.current_epoch\n",
+        "        current = ledger.current_epoch\n        if epoch > ledger.accepted_epoch:\n",
+        CORE,
+    ),
+    Mutation(
+        "who is ahead of the leader not refused",
+        "coord/zab/leader.py",
+        "if (current, packet.zxid) > own:",
+        "if False:",
+        STEPS,
+    ),
+    Mutation(
+        "who is ahead of the leader refused by its epoch alone",
+        "coord/zab/leader.py",
+        "if (current, packet.zxid) > own:",
+        "if current > own[0]:",
+        STEPS,
+    ),
+    Mutation(
+        "committed while it joined, not acknowledged",
+        "coord/zab/learner.py",
+        "        self._enter(Phase.WAITING, now)\n        if self.role is Role.FOLLOWING:\n",
+        "        self._enter(Phase.WAITING, now)\n        self._acked = max(self._committed, first_of(self.epoch))\n"
+        "        if self.role is Role.FOLLOWING:\n",
         CORE,
     ),
     Mutation(
