@@ -252,7 +252,7 @@ class Tree:
             if zxid > parent.pzxid:  # a parent from a fuzzy snapshot may be ahead
                 parent.pzxid = zxid
                 self._recount(parent)
-        if parent is None or node is None:
+        if parent is None or node is None or node is parent:  # the root, by either name, is no node's child
             applied.error = _NO_NODE
             return
         if node.children:

@@ -214,6 +214,15 @@ TXNS: st.SearchStrategy[tuple[int, Body]] = st.one_of(
 )
 
 
+@pytest.mark.parametrize("path", ["", "/"])
+def test_the_root_is_never_deleted(path: str) -> None:
+    """No leader decides that. It has two names, and under neither may it go without the other."""
+    tree = Tree()
+    applied = tree.apply(header(OpCode.DELETE), DeleteTxn(path))
+    assert applied.error == -101
+    assert tree.nodes[""] is tree.nodes["/"]
+
+
 @given(st.lists(st.tuples(st.integers(1, 2), TXNS), max_size=30), st.booleans())
 def test_any_transactions_can_be_applied(txns: list[tuple[int, tuple[int, Body]]], extended_types: bool) -> None:
     """Even ones that no leader would decide; two servers end up with the same tree."""
