@@ -85,6 +85,8 @@ def make_durable_dirs(disk: Disk, path: str) -> None:
     while path and not disk.exists(path):
         missing.append(path)
         path = path.rpartition("/")[0]
+    with suppress(PermissionError):  # in a folder that we may not read we have made none
+        disk.sync_dir(path.rpartition("/")[0] or "/")  # whoever made the last one there may have been killed before this
     for folder in reversed(missing):
         disk.make_dirs(folder)
         disk.sync_dir(folder.rpartition("/")[0] or "/")

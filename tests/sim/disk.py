@@ -269,6 +269,12 @@ class SimDisk:
         survivor._root = self._root.after_crash(self.random, {})
         return survivor
 
+    def handed_on(self) -> SimDisk:
+        """The disk that another process finds when this one was killed: what was not synced is still in the cache."""
+        following = SimDisk(self.random, self.faults)
+        following._root = self._root
+        return following
+
     def cut_off(self) -> None:
         """Every later call on this disk or its files fails: the machine is gone, whatever its tasks still try."""
         self.dead = True

@@ -1,8 +1,9 @@
 """The power goes in the middle of a step: at every operation of a server's disk while it joins, leads, changes or tidies up.
 
 For each n an ensemble starts from the same disks, and one server, the victim, loses its power in its n-th disk operation;
-what it had not synced is lost, torn or kept, as the seed says. It starts again, sometimes to lose its power once more. It
-must start, join, serve and hold what the others hold, in memory and on disk, and no acknowledged write may be missing.
+what it had not synced is lost, torn or kept, as the seed says. Or its process is killed there, and finds all that it wrote,
+which is no more durable than before. It starts again, sometimes to lose its power once more. It must start, join, serve
+and hold what the others hold, in memory and on disk, and no acknowledged write may be missing.
 
 In every second run the victim is needed: two of three servers run, and when it has lost its power the other one stays
 away. What the two acknowledged must then be on the victim's disk, with which it and the third have to go on.
@@ -120,13 +121,16 @@ class PowerWorld(TrioWorld):
 
     # the power
 
-    async def cut_power(self, machine: Machine, operation: int) -> None:
-        """Returns when the power of the machine has gone, in this operation of its disk. It may be started meanwhile."""
+    async def cut_power(self, machine: Machine, operation: int, *, kill: bool = False) -> None:
+        """Returns when the power of the machine has gone, in this operation of its disk. kill: only its process ends."""
         gone = trio.Event()
 
         def crash(what: str) -> None:
-            self.trace(f"{machine.name}: the power goes in operation {operation}: {what}")
-            machine.crash(power=True)
+            self.trace(f"{machine.name}: {'its process is killed' if kill else 'the power goes'} in operation {operation}: {what}")
+            disk = machine.disk
+            machine.crash(power=not kill)
+            if kill:
+                machine.disk = disk.handed_on()
             gone.set()
 
         if not machine.up:
@@ -311,7 +315,7 @@ async def _uncut(world: PowerWorld, scene: Scene, needed: bool) -> None:
 async def _cut(world: PowerWorld, scene: Scene, needed: bool, operation: int) -> None:
     await _others_start(world, scene, needed)
     victim = world[VICTIM]
-    await world.cut_power(victim, operation)
+    await world.cut_power(victim, operation, kill=world.random.random() < 0.3)
     if needed:
         world[PARTNER].crash(power=True)
         world[THIRD].start()
@@ -334,7 +338,7 @@ async def _others_start(world: PowerWorld, scene: Scene, needed: bool) -> None:
 async def _alone(world: PowerWorld, operation: int) -> None:
     """A server that stands alone starts for the first time, and takes its first writes."""
     world.write()
-    await world.cut_power(world[1], operation)
+    await world.cut_power(world[1], operation, kill=world.random.random() < 0.3)
     await world.start_again(world[1], operation)
     await world.judge()
 
@@ -354,7 +358,7 @@ async def _changed(world: PowerWorld, sid: int, operation: int | None) -> None:
         world.operations = victim.disk.operations - before
         return
     world.nursery.start_soon(world.wish_for, lines)
-    await world.cut_power(victim, operation)
+    await world.cut_power(victim, operation, kill=world.random.random() < 0.3)
     await world.start_again(victim, operation)
     await world.all_serve()
     in_force = {await configuration_at(world, machine) for machine in world.machines}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from random import Random
+
+import pytest
 
 from coord.store.layout import (
     joined,
@@ -14,7 +18,7 @@ from coord.store.layout import (
     snapshots_in,
 )
 from tests.coord.store.samples import FOLDER, put_file, sim_disk
-from tests.sim.disk import SimDisk
+from tests.sim.disk import PowerCutError, SimDisk
 
 
 def test_files_are_ordered_by_number_and_others_are_left_alone() -> None:
@@ -40,6 +44,34 @@ def test_folders_are_durable_when_made() -> None:
         make_durable_dirs(disk, "/a/b/c")
         make_durable_dirs(disk, "/a/b/d")
         assert disk.crash().names("/a/b") == ["c", "d"]
+
+
+def test_a_folder_that_a_killed_start_has_made_is_durable_after_the_next() -> None:
+    """The first one died between making it and the sync of its parent, so it was there already, and in the cache alone."""
+    for operation in range(1, 7):
+        for seed in range(20):
+            disk = SimDisk(Random(seed))
+            disk.cut_power_in(operation, lambda what: None)
+            with pytest.raises(PowerCutError):
+                make_durable_dirs(disk, "/a/b/c")
+            disk = disk.handed_on()
+            make_durable_dirs(disk, "/a/b/c")
+            assert disk.crash().names("/a/b") == ["c"]
+
+
+def test_the_folder_above_may_be_closed_to_us() -> None:
+    """Then others have made what is in it."""
+    disk = sim_disk()
+    sync_dir = disk.sync_dir
+
+    def refused(path: str) -> None:
+        if path == "/":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        sync_dir(path)
+
+    disk.sync_dir = refused  # type: ignore[method-assign]
+    make_durable_dirs(disk, "/data/other")
+    assert disk.crash().exists("/data/other")
 
 
 def test_files_are_removed_in_order() -> None:
