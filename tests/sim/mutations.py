@@ -38,7 +38,7 @@ class Mutation:
 
 
 CORE = "--world core --count 300"
-STEPS = "--world core --count 300 --nodes 3 --faults step"
+STEPS = "--world core --count 300 --nodes 3 --faults step,slow_disk"
 MUTATIONS = (
     Mutation(
         "ACK before sync",

@@ -10,6 +10,8 @@ import pytest
 
 from coord.wire.quorum import Proposals, encode_acks
 from coord.zab import learner as learner_module
+from coord.zab.application import Transaction
+from coord.zab.broadcast import Broadcast
 from coord.zab.effects import Effects
 from coord.zab.learner import Learner, Phase
 from tests.sim.__main__ import main
@@ -81,6 +83,26 @@ def test_the_checkers_see_a_leader_that_needs_nobody(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(Violation, match="DurableOnQuorum"):
         World(0, Options()).run()
+
+
+def test_the_checkers_see_an_invented_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody asked for is caught, also where all servers have it."""
+    propose = Broadcast.propose
+
+    def inventing(self: Broadcast, batch: list[Transaction], out: Effects) -> bool:
+        return propose(self, [(zxid, data if zxid % 7 else b"invented") for zxid, data in batch], out)
+
+    monkeypatch.setattr(Broadcast, "propose", inventing)
+
+    with pytest.raises(Violation, match=r"Integrity: .* b'invented'; broadcast was b'w"):
+        World(0, Options()).run()
+
+
+def test_failures_between_steps_leave_epochs_behind() -> None:
+    """Epochs are promised that never come to be, or the worlds would not show what the promises are for."""
+    world = simulate(3, voters=3, faults=("step",), step_share=0.15)
+
+    assert max(disk.accepted for disk in world.disks.values()) > len(world.checkers.all[0].leaders) + 3  # type: ignore[attr-defined]
 
 
 def test_the_command_repeats_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
