@@ -51,11 +51,15 @@ class PosixFile:
 
     def write_at(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         size = len(data)
-        written = os.pwrite(self._fd, data, offset)
-        if written < size:  # a signal or a nearly full disk: the rest tells which
-            view = memoryview(data)
-            while written < size:
-                written += os.pwrite(self._fd, view[written:], offset + written)
+        try:
+            written = os.pwrite(self._fd, data, offset)
+            if written < size:  # a signal or a nearly full disk: the rest tells which
+                view = memoryview(data)
+                while written < size:
+                    written += os.pwrite(self._fd, view[written:], offset + written)
+        except OSError as error:
+            error.filename = self.path
+            raise
         if offset + size > self._end:
             self._end = offset + size
 

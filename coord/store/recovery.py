@@ -50,7 +50,8 @@ def recover(
         tree, digest = Tree(extended_types=extended_types), None
     else:
         tree, digest = found.tree, found.digest
-        disk.sync_dir(folder)  # a name that was read must not vanish in the next crash
+        for place in dict.fromkeys((folder, txnlog.folder)):
+            disk.sync_dir(place)  # a name that was read must not vanish in the next crash, nor one that is gone come back
     for zxid, txn in txnlog.replay(tree.last_zxid):
         if found is None and not trust_empty:
             raise StoreError(

@@ -190,9 +190,10 @@ def consume(address: str, count: int) -> list[tuple[int, bytes]]:
     consumer.assign([TopicPartition("t", 0, 0)])
     found: list[tuple[int, bytes]] = []
     while len(found) < count:
-        messages = consumer.consume(1000, timeout=60)
+        messages = consumer.consume(count - len(found), timeout=60)
         assert messages, f"only {len(found)} of {count}"
         found += [(message.offset(), message.value()) for message in messages if message.error() is None]
+    assert not consumer.consume(1, timeout=1), "there is more"
     consumer.close()
     return found
 

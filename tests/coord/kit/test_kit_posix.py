@@ -185,6 +185,14 @@ def test_a_failed_sync_of_a_folder_names_it(tmp_path: Path, monkeypatch: pytest.
     assert caught.value.filename == str(tmp_path)
 
 
+def test_a_write_to_a_full_disk_names_the_file() -> None:
+    """So does a write."""
+    file = PosixDisk().open("/dev/full")
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        file.write_at(0, b"x")
+    file.close()
+
+
 def test_a_file_left_by_one_run_serves_the_next(tmp_path: Path) -> None:
     """Nothing in a file belongs to one event loop."""
     file = opened(tmp_path)
