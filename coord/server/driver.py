@@ -296,6 +296,7 @@ class Driver:
             self._fail(error)
 
     def _carry_out(self, out: Effects) -> None:
+        ahead = self.role is Role.LEADING and out.current_epoch is None
         if out.accepted_epoch is not None:
             self._epochs.accepted = out.accepted_epoch
         if out.rewind is not None:
@@ -304,12 +305,8 @@ class Driver:
             self._appended = out.rewind
         if out.seen is not None or out.activated is not None:
             self._configure(out)
-        if out.persist:
-            self._log.append(out.persist)
-            self._appended = out.persist[-1][0]
-            self._unsynced = True
-        if self._unsynced and not self._syncing:
-            self._start_sync()
+        if not ahead:
+            self._persist(out)
         if out.current_epoch is not None:
             self._epochs.current = out.current_epoch
         if out.became:
@@ -332,11 +329,23 @@ class Driver:
                 self._start_stream(number)
             else:
                 self._send(number, data)
+        if ahead:
+            if out.persist:
+                self._network.flush()  # the followers' disks take longest to answer: proposals leave before the own write
+            self._persist(out)
         if out.notify and self._mesh is not None:
             for sid, note in dict(out.notify).items():
                 self._mesh.send(sid, note)
         if out.close or out.freeze or out.save or out.disconnect or out.connect or out.listen is not None:
             self._change_links(out)
+
+    def _persist(self, out: Effects) -> None:
+        if out.persist:
+            self._log.append(out.persist)
+            self._appended = out.persist[-1][0]
+            self._unsynced = True
+        if self._unsynced and not self._syncing:
+            self._start_sync()
 
     def _configure(self, out: Effects) -> None:
         assert self._mesh is not None

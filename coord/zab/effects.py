@@ -33,7 +33,8 @@ class Effects:
     """The configuration that is in force now: make it durable. Before `deliver`, which may carry its transaction."""
     persist: list[Transaction] = field(default_factory=list)
     """Append to the log, then sync it soon and tell by `Synced`. Nothing here waits for that sync: what depends on it
-    (an ACK, currentEpoch, a commit) is an effect of `Synced`."""
+    (an ACK, currentEpoch, a commit) is an effect of `Synced`. A leader that is established may append behind `send`, before
+    `notify`: a proposal promises nothing of its own log, and a vote does."""
     current_epoch: int | None = None
     """Make currentEpoch durable: the history it stands for is. Before `send`, which carries the ACK of NEWLEADER."""
     became: list[tuple[Role, int]] = field(default_factory=list)
