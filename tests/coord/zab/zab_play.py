@@ -174,3 +174,11 @@ class LearnerPlay:
         self.greeted(epoch)
         self.hear(packet(PacketType.DIFF, 0), packet(PacketType.NEWLEADER, first_of(epoch), b""))
         return self.hear(packet(PacketType.UPTODATE, -1))
+
+
+def established(history_epoch: int = 0) -> LeaderPlay:
+    """Servers 3 (which leads) and 1 are a quorum in epoch 1."""
+    play = LeaderPlay(epoch=history_epoch)
+    play.join(1)
+    assert play.leader.serving
+    return play
