@@ -22,19 +22,17 @@ def child_path(path: str, name: str) -> str:
 async def list_subtree(client: Client, path: str) -> list[list[str]]:
     """The paths at and below `path`, one list for each depth. Nodes that vanish meanwhile are left out.
 
-    Raises NoNodeError when `path` itself is missing. It is no snapshot: every node is listed at its own moment.
+    Raises NoNodeError when `path` itself is missing, NoAuthError where a node must not be read. It is no snapshot: every
+    node is listed at its own moment.
     """
 
-    async def children(parent: str) -> list[str]:
-        try:
-            return [child_path(parent, name) for name in sorted(await client.children(parent))]
-        except NoNodeError:
-            if parent == path:
-                raise
-            return []
-
+    lists: dict[str, list[str]] = {}
+    for parent, children in (await children_below(client, path)).items():
+        if isinstance(children, NoAuthError):
+            raise children
+        lists[parent] = children
     levels: list[list[str]] = [[path]]
-    while below := [child for group in await gather(children, levels[-1]) for child in group]:
+    while below := [child for parent in levels[-1] for child in lists[parent]]:
         levels.append(below)
     return levels
 
