@@ -322,6 +322,8 @@ def test_all_below_up_to_what_must_not_be_read(server: str) -> None:
     assert (result.stderr, result.exit_code) == ("Insufficient permission : /part/b\n", 1)
     result = shell(server, "ls", "-R", "/part/b")
     assert (result.stdout, result.stderr) == ("", "Insufficient permission : /part/b\n")
+    assert shell(server, "deleteall", "/part").exit_code == 1
+    assert "/part/a/x" in shell(server, "ls", "-R", "/part").stdout, "what is below must be known before anything is deleted"
     shell(server, lines="setAcl /part/b world:anyone:cdrwa\ndeleteall /part\n")
 
 
